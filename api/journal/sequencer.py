@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Final
+from typing import Final, get_args
 
 import structlog
 from redis.asyncio import Redis
@@ -26,6 +26,7 @@ from api.journal.pressure import CANCEL_PLACES, Pressure, Share
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
 from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
 from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
+from goldx.protocol.rfq_commands import RfqAccept, RfqCommand, RfqCreate, RfqQuote
 from goldx.retry import is_any_of, retry
 from goldx.streams.chains import FrameWriter
 from goldx.streams.checked_append import Fence, Fenced
@@ -54,6 +55,7 @@ ALWAYS_WITH_EVENTS: Final = (
     DealAccept,
     DealDecline,
     DealCancel,
+    *get_args(RfqCommand),
     *LIMIT_COMMANDS,
 )
 """Commands that always have an event. Others may change nothing, such as ``order.cancel_all`` without open orders."""
@@ -63,7 +65,16 @@ FILLER: Final = OrderCancel("-")
 A frame without events is not published, and nobody would learn that it has been applied. So a frame that might have no
 events gets this command, which has one.
 """
-REFUSED_ON_FULL_DISK: Final = (OrderPlace, OrderReplace, QuoteSet, DealPropose, DealAccept)
+REFUSED_ON_FULL_DISK: Final = (
+    OrderPlace,
+    OrderReplace,
+    QuoteSet,
+    DealPropose,
+    DealAccept,
+    RfqCreate,
+    RfqQuote,
+    RfqAccept,
+)
 """Commands that are not taken while the journal's disk is nearly full, besides mass quotes that do more than cancel.
 
 The reserve is kept for all others.

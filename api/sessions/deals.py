@@ -1,6 +1,6 @@
 """The results and refusals of members' commands about negotiated deals."""
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from api.edge.outcome import Outcome, Refusal
 from api.sessions.refused import NAMED
@@ -9,12 +9,11 @@ from api.view.orders import write_own_trade
 from api.view.view import View
 from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand
-from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
+from goldx.protocol.deal_commands import DealAccept, DealCancel, DealCommand, DealDecline, DealPropose
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
 from goldx.protocol.units import BadValue
 from goldx.protocol.wire import CODECS
 
-DealCommand: TypeAlias = DealPropose | DealAccept | DealDecline | DealCancel
 DEAL_COMMANDS: Final = (DealPropose, DealAccept, DealDecline, DealCancel)
 
 

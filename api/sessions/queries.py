@@ -14,10 +14,12 @@ from api.sessions.session import Method, Session
 from api.sessions.targets import find_order
 from api.view.accounts import Account
 from api.view.candles import INTERVALS, write_candle
-from api.view.channels import PART_ROWS
+from api.view.channels import PART_ROWS, Channel
 from api.view.deals import write_deal
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
+from api.view.request_forms import write_own_request, write_request_to_quote
+from api.view.requests import CHANNEL_PREFIX
 from api.view.view import View
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS, write_event
@@ -45,6 +47,7 @@ class Queries:
             "order.get": self._order,
             "order.list": self._orders,
             "deal.list": self._deals,
+            "rfq.list": self._requests,
         }
 
     def market(self, symbol: object) -> MarketData:
@@ -187,6 +190,29 @@ class Queries:
         found = self._view.deals.open_of(account.name)
         session.charge(len(found))
         request.succeed({"deals": [write_deal(deal, account.name) for deal in found]})
+
+    def _requests(self, session: Session, request: Request) -> None:
+        check_names(request.params, "account")
+        account = self.account(session, request.params.get("account"))
+        requests = self._view.requests
+        own = requests.own(account.name)
+        others = requests.to_quote(account.name, account.member)
+        session.charge(len(others) + sum(1 + len(one.quotes) for one in own))
+        to_quote = [write_request_to_quote(one, one.quote_of(account.name)) for one in others]
+        request.succeed({"requests": [write_own_request(one) for one in own], "to_quote": to_quote})
+
+    def requests_channel(self, session: Session, member: str) -> Channel:
+        """Return the channel of requests of a member that the session may read: its own, or any for a supervisor.
+
+        Raises BadValue, or Refusal (NOT_PERMITTED).
+        """
+        principal = session.principal
+        if principal is None or (principal.member is None and "supervise" not in principal.permissions):
+            session.require("trade")
+        channel = self._view.requests.channels.get(member)
+        if channel is None or (principal is not None and principal.member not in (None, member)):
+            raise BadValue("channels", f"{CHANNEL_PREFIX}{member}", "the channel of the key's own member")
+        return channel
 
     def _order(self, session: Session, request: Request) -> None:
         check_names(request.params, "account", "order_id", "client_order_id")

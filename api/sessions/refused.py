@@ -27,6 +27,7 @@ NAMED: Final = {
     "UNKNOWN_ORDER": (("order_id", "client_order_id"), "an open order of this account"),
     "UNKNOWN_DEAL": (("deal_id",), "an open deal that this account has proposed, or that was proposed to it"),
     "UNKNOWN_NOTICE": (("notice_id",), "a notice that the account's member has still to acknowledge; see notice.list"),
+    "UNKNOWN_RFQ": (("rfq_id",), "an open request that this account has made, or may answer; rfq.list has them"),
     "UNKNOWN_MEMBER": (("member",), "a member that has an account"),
     "UNKNOWN_TRADE": (("trade_id",), "the id of a trade of this trading day; market.trades lists the newest"),
     "TOO_LATE": (("expire_at",), "a time that has not passed"),

@@ -23,6 +23,7 @@ from api.sessions.turns import Turns
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
 from goldx.protocol.deal_commands import DealCancel, DealDecline
 from goldx.protocol.quote_commands import QuoteMass
+from goldx.protocol.rfq_commands import RfqCancel, RfqWithdraw
 from goldx.protocol.units import BadValue, as_json
 
 log = structlog.get_logger()
@@ -36,6 +37,8 @@ CANCEL_METHODS: Final = frozenset(
         QuoteCancel.method,
         DealDecline.method,
         DealCancel.method,
+        RfqWithdraw.method,
+        RfqCancel.method,
         "session.heartbeat",
         "channel.unsubscribe",
     )

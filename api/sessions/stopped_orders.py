@@ -54,9 +54,14 @@ class StoppedOrders:
                 self._closed.add(key_id)
 
     def _live(self, member: str) -> list[tuple[str, str]]:
-        """Return accounts of a member, each with an instrument in which it has open orders or deals."""
+        """Return accounts of a member, each with an instrument in which it has anything open.
+
+        That is orders, deals, requests for quotes, and quotes in those of others.
+        """
         accounts = [self._view.accounts[name] for name in self._view.members.get(member, ())]
         found = {(account.name, order.symbol) for account in accounts for order in account.live.values()}
         for account in accounts:
             found |= {(account.name, deal.proposed.symbol) for deal in self._view.deals.open_of(account.name)}
+            requests = self._view.requests.own(account.name) + self._view.requests.quoted_by(account.name)
+            found |= {(account.name, request.created.symbol) for request in requests}
         return sorted(found)

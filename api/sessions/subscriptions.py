@@ -24,6 +24,7 @@ from api.sessions.session import Method, Session
 from api.sessions.subscribed import Start, Subscribed, read_start
 from api.view.accounts import Account, private_messages
 from api.view.channels import Channel, SnapshotInParts
+from api.view.requests import CHANNEL_PREFIX
 from api.view.view import View
 from goldx.protocol.units import BadValue
 from goldx.streams.event_stream import EventStream
@@ -136,10 +137,14 @@ class Subscriptions:
     def _channel(self, session: Session, name: str) -> Channel:
         if name.startswith(PRIVATE_PREFIX):
             return self._queries.account(session, name.removeprefix(PRIVATE_PREFIX)).channel
+        if name.startswith(CHANNEL_PREFIX):
+            return self._queries.requests_channel(session, name.removeprefix(CHANNEL_PREFIX))
         channel = self._view.channels.get(name)
         if channel is None:
-            kinds = "book, orders_book, top, trades, status . SYMBOL, candles.SYMBOL.INTERVAL, account.ACCOUNT"
-            raise BadValue("channels", name, f"a channel of a defined instrument or account: {kinds}")
+            kinds = (
+                "book, orders_book, top, trades, status . SYMBOL, candles.SYMBOL.INTERVAL, account.ACCOUNT, rfq.MEMBER"
+            )
+            raise BadValue("channels", name, f"a channel of a defined instrument, account or member: {kinds}")
         return channel
 
     def _begin(

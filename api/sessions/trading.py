@@ -19,7 +19,7 @@ from api.edge.rpc import Request
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
-from api.sessions.deals import DEAL_COMMANDS, deal_result, refused_deal
+from api.sessions.direct import DIRECT_COMMANDS, direct_result, refused_direct
 from api.sessions.long_results import is_cancel_of, long_result
 from api.sessions.mass_quotes import MassQuotes
 from api.sessions.next_day import Plans, with_rules
@@ -52,7 +52,6 @@ from goldx.protocol.commands import (
     TradeBust,
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES, dangerous_terms
-from goldx.protocol.deal_commands import DealPropose
 from goldx.protocol.notice_commands import NoticeAcknowledge
 from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.protocol.reasons import describe
@@ -219,6 +218,7 @@ class Trading:
             "phase": before.get("phase"),
             "open_orders": sum(order.symbol == command.symbol for order in live),
             "open_deals": self._view.deals.count_open(command.symbol),
+            "open_requests": self._view.requests.count_open(command.symbol),
             "second_person": self._second_person(command, market),
         }
 
@@ -251,8 +251,8 @@ class Trading:
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }
         command = read_command(method, params | {name: added[name] for name in added if name in fields})
-        if isinstance(command, OrderPlace | DealPropose) and command.persist:
-            return replace(command, session=OUTLIVES + command.session)
+        if getattr(command, "persist", False):
+            return replace(command, session=f"{OUTLIVES}{set_by_gateway['session']}")
         return command
 
     def submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
@@ -279,8 +279,8 @@ class Trading:
 
     def _member_result(self, command: AnyCommand, outcome: Outcome) -> dict[str, Any]:
         self._check_refused(command, outcome)
-        if isinstance(command, DEAL_COMMANDS):
-            return deal_result(command, outcome, self._view)
+        if isinstance(command, DIRECT_COMMANDS):
+            return direct_result(command, outcome, self._view)
         if isinstance(command, OrderPlace | QuoteSet):
             return self._placed(command, outcome)
         if isinstance(command, OrderReplace):
@@ -338,8 +338,8 @@ class Trading:
 
     def _refusal(self, command: AnyCommand, reason: str, text: str, data: dict[str, Any]) -> Refusal:
         """Return the refusal of a command, with the field concerned, or with the orders that have its id already."""
-        if (of_deal := refused_deal(command, reason, text, self._view)) is not None:
-            return of_deal
+        if (of_direct := refused_direct(command, reason, text, self._view)) is not None:
+            return of_direct
         if reason == "DUPLICATE_ID":
             first = self._first(command)
             if isinstance(command, OrderPlace | QuoteSet) and first:

@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from api.view.channels import Channel, Content
 from api.view.orders import write_own_bust, write_own_trade
 from api.view.records import Order, OwnTrade
+from api.view.request_forms import keep_secrets
 from api.view.tables import NameTable
 from goldx.protocol import terms, units
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
@@ -26,6 +27,7 @@ from goldx.protocol.events import (
     Trade,
     TradeBusted,
 )
+from goldx.protocol.rfq_events import RfqGraceEnded, RfqQuoted, RfqQuoteDone, RfqQuoteEnded
 from goldx.protocol.wire import write_event
 
 MARK_EVERY: Final = 256
@@ -87,6 +89,10 @@ def private_messages(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str
     elif isinstance(event, DealProposed | DealAccepted | DealEnded):
         yield event.account, event
         yield event.counter_account, event
+    elif isinstance(event, RfqQuoted | RfqQuoteEnded | RfqQuoteDone):
+        yield event.account, event
+        if isinstance(event, RfqQuoteDone) or not event.hidden:
+            yield event.counter_account, event
     elif isinstance(event, HoldingSettled):
         for account in dict.fromkeys(leg.account for leg in event.legs):
             yield account, event
@@ -160,6 +166,8 @@ class Account:
         if isinstance(message, DealProposed | DealAccepted | DealEnded) and message.account != self.name:
             for name in OF_PROPOSER:
                 out.pop(name, None)
+        if isinstance(message, RfqQuoted | RfqQuoteEnded | RfqQuoteDone | RfqGraceEnded):
+            keep_secrets(message, self.name, out)
         return Content(message.at, out)
 
 

@@ -22,6 +22,7 @@ from api.view.deals import Deal
 from api.view.market_data import MarketData
 from api.view.protections import GroupLimits
 from api.view.records import Candle, Fill, Order
+from api.view.requests import Request
 from api.view.view import View
 from goldx.hosting import collector
 from goldx.protocol import events
@@ -96,6 +97,9 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     protections: dict[str, dict[str, GroupLimits]]
     deals: list[Deal]
     notices: tuple[list[NoticePublished], dict[int, dict[str, int]], _Channel]
+    requests: list[Request]
+    request_channels: dict[str, _Channel]
+    """By member."""
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -155,6 +159,8 @@ def write(view: View) -> bytes:
         view.protections.of_members,
         list(view.deals.by_id.values()),
         (list(view.notices.by_id.values()), view.notices.acknowledged, _channel(view.notices.channel)),
+        list(view.requests.by_id.values()),
+        {member: _channel(channel) for member, channel in view.requests.channels.items()},
     )
     body = zlib.compress(_encode(state), _COMPRESSION)
     checksum = hashlib.sha256(body).hexdigest()
@@ -209,6 +215,10 @@ def _read(state: _View, view: View) -> None:
         view.notices.add(notice)
     view.notices.channel.kept.extend(notices)
     _read_channel(channel, view.notices.channel, view)
+    for request in state.requests:
+        view.requests.add(request)
+    for member, channel in state.request_channels.items():
+        _read_channel(channel, view.requests.channels[member], view)
 
 
 def _channel(channel: Channel) -> _Channel:

@@ -18,6 +18,7 @@ from api.view.orders import accepted, becomes_past, is_of_today, standing_trades
 from api.view.protections import Protections
 from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
 from api.view.regimes import Regimes
+from api.view.requests import Requests
 from api.view.tables import NumberTable
 from goldx.protocol import deal_events, events
 from goldx.protocol.events import AnyEvent
@@ -29,8 +30,7 @@ from goldx.streams.frames import EventFrame
 PUBLISHED_BY_HANDLER: Final = (events.OrderAccepted, events.Trade, events.OrderCancelled, events.HoldingChanged)
 """The most frequent events. Their handlers publish the messages of ``private_messages`` themselves, which is faster."""
 PART_EVENTS: Final = 500
-"""About so many events of one command, such as the cancels of all orders of a member or the trades of a large order,
-are folded at once.
+"""About so many events of one command, such as the trades of a large order, are folded at once.
 
 Part of what all gateways have in common: changes of a book are published with each part, and numbered.
 """
@@ -48,7 +48,6 @@ class View:
         self.markets: dict[str, MarketData] = {}
         self.accounts: dict[str, Account] = {}
         self.protections = Protections()
-        """The limits of members' groups of quotes."""
         self.regimes = Regimes()
         self.members: dict[str, list[str]] = {}
         """By member: its accounts in use, in the order of opening."""
@@ -62,6 +61,7 @@ class View:
         """The id of the newest trade before the present trading day."""
         self.deals = Deals()
         self.notices = Notices()
+        self.requests = Requests(lambda: self.at)
         self.owners = OrderOwners()
         self.channels: dict[str, Channel] = {self.notices.channel.name: self.notices.channel}
         self.beginning = ""
@@ -87,7 +87,6 @@ class View:
             events.Trade: self._traded,
             events.TradeBusted: self._busted,
             deal_events.TradePublished: lambda event: self._market(event).publish_direct(event),
-            **self.deals.handlers(),
             events.OrderCancelled: self._cancelled,
             events.OrderReplaced: self._replaced,
             events.OrderTriggered: self._triggered,
@@ -103,9 +102,9 @@ class View:
             events.InstrumentRetired: lambda event: self._market(event).retire(),
             events.AccountRetired: self._account_retired,
             **dict.fromkeys(get_args(QuoteEvent), self._protected),
-            **self.regimes.handlers(),
-            **self.notices.handlers(),
         }
+        for part in (self.regimes, self.notices, self.deals, self.requests):
+            self._handlers |= part.handlers()
         for event_type in get_args(AnyEvent):
             self._handlers[event_type] = self._handler(event_type)
 
@@ -328,6 +327,7 @@ class View:
         self.accounts[account.name] = account
         self.members.setdefault(account.member, []).append(account.name)
         self._add(account.channel)
+        self.requests.add_member(account.member, self._add)
 
     def _account_retired(self, event: events.AccountRetired) -> None:
         self.members[self.accounts[event.account].member].remove(event.account)
@@ -371,6 +371,7 @@ class View:
         self._kept_since = self.last_of_past
         self.last_of_past = self.last_trade
         self.deals.begin_day()
+        self.requests.begin_day()
         for market in self.markets.values():
             market.begin_day(event.next_trading_day)
         self._day_has_ended = True

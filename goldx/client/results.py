@@ -43,9 +43,9 @@ class Order(TypedDict):
 
 
 class OwnTrade(TypedDict):
-    """One trade from the side of one of its two parties; ``liquidity`` is maker, taker, auction or deal.
+    """One trade from the side of one of its two parties; ``liquidity`` is maker, taker, auction, deal or rfq.
 
-    ``kind`` is book, auction or deal. A deal has no order: ``order_id`` is 0.
+    ``kind`` is book, auction, deal or rfq. The last two have no order: ``order_id`` is 0.
     """
 
     trade_id: int
@@ -116,6 +116,75 @@ class OfDeal(TypedDict):
 
     deal: Deal
     trade: NotRequired[OwnTrade]
+
+
+class RfqQuote(TypedDict):
+    """One quote in a request. ``side`` is the quoter's; ``status`` open, done or ended.
+
+    ``account`` is left out for the requester of an anonymous request. A quote that was accepted has ``done_price``,
+    ``done_quantity`` and ``trade_id``, and for its quoter ``covering_price``: the best price of a quote that did not
+    trade. ``reason`` says why it has ended.
+    """
+
+    rfq_id: int
+    rfq_quote_id: int
+    symbol: str
+    side: str
+    price: str
+    quantity: str
+    amount: str
+    firm_until: int
+    at: int
+    status: str
+    account: NotRequired[str]
+    all_or_none: NotRequired[bool]
+    done_price: NotRequired[str]
+    done_quantity: NotRequired[str]
+    trade_id: NotRequired[int]
+    covering_price: NotRequired[str]
+    reason: NotRequired[str]
+
+
+class QuoteRequest(TypedDict):
+    """One request for quotes. ``side`` is the requester's; ``status`` open, accepted or ended.
+
+    For its requester it has ``quotes``, those that it may see, and what became of it; for who may answer it has
+    ``quote``, the reader's own.
+    """
+
+    rfq_id: int
+    symbol: str
+    side: str
+    quantity: str
+    grace_until: int
+    expire_at: int
+    at: int
+    status: str
+    account: NotRequired[str]
+    client_rfq_id: NotRequired[str]
+    members: NotRequired[list[str]]
+    anonymous: NotRequired[bool]
+    persist: NotRequired[bool]
+    quotes: NotRequired[list[RfqQuote]]
+    quote: NotRequired[RfqQuote]
+    price: NotRequired[str]
+    accepted_quantity: NotRequired[str]
+    trade_ids: NotRequired[list[int]]
+    reason: NotRequired[str]
+
+
+class OfRequest(TypedDict):
+    """The result of ``rfq.create``, ``rfq.accept`` and ``rfq.cancel``; ``trades`` once the request is accepted."""
+
+    request: QuoteRequest
+    trades: NotRequired[list[OwnTrade]]
+
+
+class OpenRequests(TypedDict):
+    """The result of ``rfq.list``: the open requests of an account, and those of others that it may answer."""
+
+    requests: list[QuoteRequest]
+    to_quote: list[QuoteRequest]
 
 
 class Holding(TypedDict):

@@ -15,7 +15,19 @@ from typing import Any, Final, Self
 
 from goldx.client.connection import HEARTBEAT_SECONDS, Connection
 from goldx.client.keys import Key
-from goldx.client.results import AllCancelled, Cancelled, Deal, Holding, Message, OfDeal, Order, Placed
+from goldx.client.results import (
+    AllCancelled,
+    Cancelled,
+    Deal,
+    Holding,
+    Message,
+    OfDeal,
+    OfRequest,
+    OpenRequests,
+    Order,
+    Placed,
+    RfqQuote,
+)
 
 ORDERS_PAGE: Final = 1_000
 """Orders in one page of ``order.list``."""
@@ -155,6 +167,74 @@ class ExchangeClient:
         """Return the open deals that the account has proposed, and those proposed to it."""
         deals: list[Deal] = (await self.call("deal.list", account=account))["deals"]
         return deals
+
+    async def create_rfq(
+        self,
+        account: str,
+        symbol: str,
+        side: str,
+        quantity: str,
+        expire_at: int,
+        client_rfq_id: str | None = None,
+        *,
+        members: list[str] | None = None,
+        grace_ms: int | None = None,
+        anonymous: bool | None = None,
+        persist: bool | None = None,
+    ) -> OfRequest:
+        """Ask the members (None: all) for prices at which the account would trade; ``side`` is your own.
+
+        You see their quotes, and can accept, when ``grace_ms`` have passed; ``expire_at`` is a time in ms. As with
+        orders, give your own ``client_rfq_id`` to be able to repeat the request, and ``persist`` if it may outlive the
+        session.
+        """
+        created: OfRequest = await self.call(
+            "rfq.create",
+            account=account,
+            client_rfq_id=client_rfq_id or uuid.uuid4().hex,
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            expire_at=expire_at,
+            members=members,
+            grace_ms=grace_ms,
+            anonymous=anonymous,
+            persist=persist,
+        )
+        return created
+
+    async def quote_rfq(
+        self, account: str, rfq_id: int, price: str, quantity: str, *, all_or_none: bool | None = None
+    ) -> RfqQuote:
+        """Answer a request with a price: it is reserved at once, replaces your last quote there, and is firm."""
+        given = {"price": price, "quantity": quantity, "all_or_none": all_or_none}
+        quote: RfqQuote = (await self.call("rfq.quote", account=account, rfq_id=rfq_id, **given))["quote"]
+        return quote
+
+    async def withdraw_rfq(self, account: str, rfq_id: int) -> RfqQuote:
+        """Take back the account's quote in a request, once it is no longer firm."""
+        quote: RfqQuote = (await self.call("rfq.withdraw", account=account, rfq_id=rfq_id))["quote"]
+        return quote
+
+    async def accept_rfq(self, account: str, rfq_id: int, price: str, quantity: str | None = None) -> OfRequest:
+        """Accept the best quotes of your request at ``price`` or better: the result has its trades, which have settled.
+
+        ``quantity`` is traded whole, or nothing is; None: all that was asked for.
+        """
+        accepted: OfRequest = await self.call(
+            "rfq.accept", account=account, rfq_id=rfq_id, price=price, quantity=quantity
+        )
+        return accepted
+
+    async def cancel_rfq(self, account: str, rfq_id: int) -> OfRequest:
+        """Take back a request of the account; its quotes end with it."""
+        cancelled: OfRequest = await self.call("rfq.cancel", account=account, rfq_id=rfq_id)
+        return cancelled
+
+    async def rfqs(self, account: str) -> OpenRequests:
+        """Return the open requests of the account with the quotes that it may see, and those that it may answer."""
+        found: OpenRequests = await self.call("rfq.list", account=account)
+        return found
 
     async def holdings(self, account: str) -> dict[str, Holding]:
         """Return the account's holdings by asset."""

@@ -13,6 +13,7 @@ from websockets.exceptions import WebSocketException
 
 from goldx.client.keys import Key
 from goldx.client.local_book import follow
+from goldx.client.results import OfRequest
 from goldx.client.session import connect
 from goldx.demo import end_of_day, rare_acts, scenario, staff
 from goldx.demo.checks import EventSummary, find_disagreements, summarize
@@ -70,6 +71,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     """The closed day: ``closed``, ``signed``, the hash of each of its ``steps``, and of its ``record``."""
     regime: dict[str, Any]
     """The legal regime under which it ran: the event ``regime.changed``."""
+    rfq: OfRequest
+    """A request for quotes as its requester was answered at the acceptance: ``request`` and ``trades``."""
     replay: str
     digest: str
     durability: str
@@ -123,13 +126,16 @@ class Demonstration:
             await staff.bill_fees(shell)
             paid = f"{scenario.PAID_OUT[2]} CNY of {scenario.PAID_OUT[1]} are {state}"
             self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released; {paid}")
-            records += await rare_acts.perform(url, self._keys, operator, second)
-            self._step(10, "an iceberg, a stop, an interruption, an annulled trade, a deal, a protected maker, ...")
+            more, rfq = await rare_acts.perform(url, self._keys, operator, second)
+            records += more
+            self._step(
+                10, "a stop, an interruption, an annulled trade, a deal, a request for quotes, a protected maker"
+            )
             await end_of_day.end(operator)
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the end of the day")
             day = await end_of_day.close_and_sign(shell)
             self._step(11, f"{day['day']}: {len(day['steps'])} steps, three signatures, record {day['record']}")
-            return await self._compare(shell, operator, records, withdrawal, lots, money, day, regime)
+            return await self._compare(shell, operator, records, withdrawal, lots, money, day, regime, rfq)
 
     async def reopen(self) -> None:
         """Open the market again, for the members who trade on."""
@@ -227,6 +233,7 @@ class Demonstration:
         money: int,
         day: dict[str, Any],
         regime: dict[str, Any],
+        rfq: OfRequest,
     ) -> Outcome:
         """Reconcile, export and replay the journal, and compare all records."""
         await staff.wait_until(lambda: self._all_posted(operator), "settlement to catch up")
@@ -265,6 +272,7 @@ class Demonstration:
             reconciliation=report,
             day=day,
             regime=regime,
+            rfq=rfq,
             replay=replay.verdict,
             digest=replay.digest,
             durability=(await operator.get("/v1/status"))["durability"],

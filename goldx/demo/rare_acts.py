@@ -2,8 +2,8 @@
 
 They come after the members' programs have stopped, so that nobody else trades: an iceberg order, a stop, a self-trade,
 a volatility interruption with a ladder, an annulled trade, refusals; a negotiated deal, and one that is declined; a
-market maker whose protection cancels its mass quotes; a notice that members acknowledge; an instrument and an account
-that come and go, a member that is killed and halted.
+request for quotes; a market maker whose protection cancels its mass quotes; a notice that members acknowledge; an
+instrument and an account that come and go, a member that is killed and halted.
 """
 
 import time
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from goldx.client.errors import ExchangeError
 from goldx.client.keys import Key
+from goldx.client.results import OfRequest
 from goldx.client.session import ExchangeClient, connect
 from goldx.demo import scenario
 from goldx.demo.record import Record
@@ -23,7 +24,9 @@ from goldx.protocol import units
 
 GRAMS: Final = "1"
 DEAL_MS: Final = 60_000
-"""How long a proposal of a deal is open."""
+"""How long a proposal of a deal, and a request for quotes, is open."""
+GRACE_MS: Final = 1_000
+"""How long the requester sees no quote."""
 BEYOND_THE_BAND: Final = 1_025
 """The price that starts an interruption, in thousandths of the last one; the band is 2 %."""
 BEYOND_THE_LIMIT: Final = 1_500
@@ -88,6 +91,24 @@ class Member:
         """Call a method that is about no account and return the result."""
         return await self._client.call(method, **params)
 
+    async def ask(self, symbol: str, quantity: str) -> int:
+        """Ask all members for prices at which they would sell, and return the number of the request."""
+        terms = (self.record.account, symbol, "buy", quantity, int(time.time() * 1_000) + DEAL_MS)
+        return (await self._client.create_rfq(*terms, grace_ms=GRACE_MS))["request"]["rfq_id"]
+
+    async def quote(self, rfq_id: int, price: int, quantity: str) -> None:
+        """Answer a request; the price in fen per gram."""
+        await self._client.quote_rfq(self.record.account, rfq_id, units.format_price(price), quantity)
+
+    async def quotes(self, rfq_id: int) -> int:
+        """Return how many quotes of a request the account sees."""
+        requests = (await self._client.rfqs(self.record.account))["requests"]
+        return sum(len(one["quotes"]) for one in requests if one["rfq_id"] == rfq_id)
+
+    async def take(self, rfq_id: int, price: int) -> OfRequest:
+        """Accept the best quotes of a request, at a price in fen per gram or better."""
+        return await self._client.accept_rfq(self.record.account, rfq_id, units.format_price(price))
+
     async def request(self, method: str, **params: Any) -> Any:
         """Call a method for the account and return the result."""
         return await self._client.call(method, account=self.record.account, **params)
@@ -114,11 +135,12 @@ async def _member(url: str, keys: Path, account: str) -> AsyncIterator[Member]:
         yield Member(client, account)
 
 
-async def perform(url: str, keys: Path, operator: Operator, second: Operator) -> list[Record]:
-    """Perform all of them and return the members' records. ``second`` is another operator."""
+async def perform(url: str, keys: Path, operator: Operator, second: Operator) -> tuple[list[Record], OfRequest]:
+    """Perform all of them; return the members' records and an accepted request. ``second`` is another operator."""
     async with AsyncExitStack() as stack:
         seller = await stack.enter_async_context(_member(url, keys, scenario.SELLER))
         buyer = await stack.enter_async_context(_member(url, keys, scenario.BUYER))
+        maker = await stack.enter_async_context(_member(url, keys, scenario.QUOTER))
         for instrument in scenario.INSTRUMENTS:
             if await buyer.is_in_the_book(instrument["symbol"]):
                 await operator.command("market.cancel_orders", symbol=instrument["symbol"])
@@ -127,14 +149,15 @@ async def perform(url: str, keys: Path, operator: Operator, second: Operator) ->
         for person in (operator, second):
             await person.command("trade.bust", trade_id=trade, reason="a mistyped quantity")
         await _deal(seller, buyer)
+        accepted = await _ask(buyer, seller, maker)
         await _protect(seller, buyer)
         await _inform(operator, seller, buyer)
         await _decide(operator, second)
         await wait_until(lambda: _is_continuous(buyer), "the interruption to end")
-        for member in (seller, buyer):
+        for member in (seller, buyer, maker):
             await member.cancel_all()
             await member.read_all()
-        return [seller.record, buyer.record]
+        return [seller.record, buyer.record, maker.record], accepted
 
 
 async def _is_continuous(member: Member) -> bool:
@@ -170,6 +193,28 @@ async def _deal(seller: Member, buyer: Member) -> None:
     price = units.format_price(await buyer.last_price(symbol))
     await buyer.accept(await seller.propose(buyer, symbol, price))
     await buyer.decline(await seller.propose(buyer, symbol, price))
+
+
+async def _ask(asker: Member, *quoters: Member) -> OfRequest:
+    """Ask for quotes, get one of each quoter, each a fen dearer than the one before, and accept all at one price.
+
+    They trade once the asker sees them, as the grace of the request is over. Another request is taken back.
+    """
+    symbol = scenario.WITHDRAWN_SYMBOL
+    price = await asker.last_price(symbol)
+    number = await asker.ask(symbol, str(len(quoters)))
+    for dearer, quoter in enumerate(quoters):
+        await quoter.quote(number, price + dearer, GRAMS)
+
+    async def sees_all() -> bool:
+        return await asker.quotes(number) == len(quoters)
+
+    await wait_until(sees_all, "the grace of a request to end")
+    accepted = await asker.take(number, price + len(quoters))
+    number = await asker.ask(symbol, GRAMS)
+    await quoters[0].quote(number, price, GRAMS)
+    await asker.request("rfq.cancel", rfq_id=number)
+    return accepted
 
 
 async def _protect(maker: Member, buyer: Member) -> None:

@@ -103,6 +103,8 @@ BANK: Final = "102393000015"
 SELLER: Final = "MINE.H"
 BUYER: Final = "RECYCLER.H"
 """The accounts of the rare acts; both have gold and money."""
+QUOTER: Final = "MAKER.H"
+"""The account that answers a request for quotes besides the seller."""
 INTERRUPTED: Final = "AU-SCRAP"
 SHORT_LIVED: Final[dict[str, Any]] = {
     "symbol": "AU-GRAIN",

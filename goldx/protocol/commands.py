@@ -14,10 +14,11 @@ import msgspec
 
 from goldx.protocol import terms
 from goldx.protocol.bases import MemberCommand, OperatorCommand, VenueCommand
-from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
+from goldx.protocol.deal_commands import DealCommand
 from goldx.protocol.notice_commands import NoticeCommand
 from goldx.protocol.quote_commands import QuoteCommand
 from goldx.protocol.regime_commands import VenueSetRegime
+from goldx.protocol.rfq_commands import RfqCommand
 
 
 class OrderPlace(MemberCommand, tag=1, frozen=True):
@@ -382,10 +383,8 @@ AnyCommand: TypeAlias = (
     | TimetableDelay
     | TradeBust
     | VenueSetRegime
-    | DealPropose
-    | DealAccept
-    | DealDecline
-    | DealCancel
+    | DealCommand
+    | RfqCommand
     | QuoteCommand
     | NoticeCommand
 )

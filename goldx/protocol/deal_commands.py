@@ -1,6 +1,6 @@
 """The commands of negotiated deals. Units as in ``goldx.protocol.commands``."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from goldx.protocol.bases import MemberCommand
 
@@ -49,3 +49,6 @@ class DealCancel(MemberCommand, tag=30, frozen=True):
     method: ClassVar[str] = "deal.cancel"
     account: str
     deal_id: int
+
+
+DealCommand: TypeAlias = DealPropose | DealAccept | DealDecline | DealCancel

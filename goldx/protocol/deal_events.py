@@ -1,6 +1,6 @@
 """The events of negotiated deals. Units as in ``goldx.protocol.commands``."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from goldx.protocol.bases import Event
 
@@ -58,3 +58,7 @@ class TradePublished(Event, tag=37, frozen=True):
     amount: int
     traded_at: int
     kind: int
+
+
+DealEvent: TypeAlias = DealProposed | DealAccepted | DealEnded
+DirectEvent: TypeAlias = DealEvent | TradePublished

@@ -1,5 +1,7 @@
 """The events: everything that the exchange says has happened.
 
+Those of one subject stand in modules of their own (``*_events``), each with the union of its events.
+
 An event is a msgspec Struct of this module for those who read it, a plain tuple of the same order inside the matching
 core that makes it, a MessagePack array in the event stream, and one JSON object a line in ``goldx replay``. The array
 begins ``[tag, sequence, at, ...]``: ``sequence`` is gapless per shard, ``at`` is the journal's time in ms.
@@ -12,11 +14,12 @@ from typing import ClassVar, Final, TypeAlias, get_args
 
 from goldx.protocol.bases import Event
 from goldx.protocol.commands import Leg
-from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed, TradePublished
+from goldx.protocol.deal_events import DirectEvent
 from goldx.protocol.notice_events import NoticeEvent
 from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeEvent
-from goldx.protocol.timetable_events import TimetableDelayed, TimetableHeld
+from goldx.protocol.rfq_events import RfqEvent
+from goldx.protocol.timetable_events import TimetableEvent
 
 
 class OrderAccepted(Event, tag=1, frozen=True):
@@ -374,18 +377,15 @@ AnyEvent: TypeAlias = (
     | ReferenceProposed
     | InstrumentRetired
     | AccountRetired
-    | TimetableHeld
-    | TimetableDelayed
+    | TimetableEvent
     | AuctionExtended
     | InstrumentProposed
     | TradeBustProposed
     | TradeBusted
     | DayEndProposed
     | RegimeEvent
-    | DealProposed
-    | DealAccepted
-    | DealEnded
-    | TradePublished
+    | DirectEvent
+    | RfqEvent
     | QuoteEvent
     | NoticeEvent
 )

@@ -18,6 +18,7 @@ REASONS: Final[dict[str, Reason]] = {
     "UNKNOWN_ACCOUNT": Reason("there is no such account", 404),
     "UNKNOWN_ORDER": Reason("there is no such open order of this account", 404),
     "UNKNOWN_DEAL": Reason("there is no such open proposal of a deal that this account may answer or take back", 404),
+    "UNKNOWN_RFQ": Reason("there is no such open request of this account, or for it to quote", 404),
     "UNKNOWN_TRADE": Reason("there is no such trade of this trading day", 404),
     "UNKNOWN_NOTICE": Reason("there is no such notice, or the member need not acknowledge it (any more)", 404),
     "UNKNOWN_MEMBER": Reason("there is no such member"),
@@ -39,6 +40,8 @@ REASONS: Final[dict[str, Reason]] = {
     "RESALE_LOCKED": Reason("gold bought so recently may not be sold yet"),
     "REGIME": Reason("the legal regime of the venue does not allow it; the text says what would be needed"),
     "MAX_HOLDERS": Reason("it would make one holder more than the instrument may have"),
+    "TOO_MANY_OPEN": Reason("the member has as many open requests, or quotes in requests, as it may have"),
+    "FIRM": Reason("the quote is still firm: it may be improved, and neither withdrawn nor worsened"),
     "PROTECTION": Reason("a limit of this group of quotes was reached; quote.reset_protection lets it trade again"),
     "NO_CANCEL_ON_DISCONNECT": Reason("mass quotes need cancel on disconnect, which this session has switched off"),
     "KEY_REUSED": Reason("the Idempotency-Key was given with another request before"),
@@ -64,8 +67,9 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "SELF_TRADE": "it met an order of the same owner",
     "EXPIRED": "its day or its expire_at has passed",
     "KILL": "the member was killed",
-    "HALT": "a party of the proposed deal was halted",
-    "DECLINED": "the other party declined the proposed deal",
+    "HALT": "a party of the proposed deal, of the request or of the quote was halted",
+    "DECLINED": "the other party declined the proposed deal, or took back its request for quotes",
+    "TRADED_AWAY": "the request for quotes was accepted without this quote",
     "PHASE": "the market left the phase in which it could trade",
     "DISCONNECT": "the session that placed it ended",
     "REPLACED": "a newer quote, or a lower total, took its place",
@@ -73,7 +77,10 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "PROTECTION": "its group of quotes has reached a limit; `detail` names the group",
     "VENUE": "the venue cancelled it; `detail` says why",
 }
-"""Why an order ended without being filled: the ``reason`` of ``order.cancelled``, and that of ``deal.ended``."""
+"""Why an order ended without being filled: the ``reason`` of ``order.cancelled``.
+
+It is also that of ``deal.ended``, of ``rfq.ended`` and of ``rfq.quote_ended``.
+"""
 
 
 def describe(reason: str) -> Reason:

@@ -93,11 +93,25 @@ DEAL_TRADE: Final = 2
 RFQ_TRADE: Final = 3
 LOT_AUCTION_TRADE: Final = 4
 TRADE_KINDS: Final = ("book", "auction", "deal", "rfq", "lot_auction")
-"""How a trade came about: in the continuous book, in the uncross of a call auction, by a negotiated deal."""
+"""How a trade came about.
+
+In the continuous book, in the uncross of a call auction, by a negotiated deal, by a request for quotes.
+"""
 DEFAULT_DEAL_REPORT_MS: Final = 900_000
 """How long after it was agreed a deal may be reported where the instrument's terms do not say it."""
 LONGEST_DEAL_MS: Final = 86_400_000
 """The longest time for reporting a deal, and for delaying its publication, that an instrument may have."""
+
+DEFAULT_RFQ_GRACE_MS: Final = 5_000
+"""How long a requester sees no quote where the request does not say it, so that the first quoter does not win."""
+SHORTEST_RFQ_GRACE_MS: Final = 1_000
+LONGEST_RFQ_GRACE_MS: Final = 60_000
+RFQ_FIRM_MS: Final = 10_000
+"""How long a quote is firm, from when its requester can see it: an answer by hand takes so long (domain sheet 7.2)."""
+MAX_OPEN_REQUESTS: Final = 20
+"""The most open requests of one member, over all its accounts."""
+MAX_OPEN_RFQ_QUOTES: Final = 200
+"""The most open quotes of one member in requests, over all its accounts."""
 
 DEFAULT_BUST_WINDOW_MS: Final = 1_800_000
 """How long after a trade it may be annulled where the instrument's terms do not say it."""

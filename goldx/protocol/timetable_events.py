@@ -1,6 +1,6 @@
 """The events of timetables. Units as in ``goldx.protocol.commands``."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from goldx.protocol.bases import Event
 
@@ -21,3 +21,6 @@ class TimetableDelayed(Event, tag=26, frozen=True):
     first_at: int
     last_at: int
     delay_ms: int
+
+
+TimetableEvent: TypeAlias = TimetableHeld | TimetableDelayed

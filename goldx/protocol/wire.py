@@ -131,9 +131,11 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("account", "client_order_id", "new_client_order_id", "quote_id", "symbol", "member"), _identifier),
     "group": _identifier,
     **dict.fromkeys(("owner", "buy_account", "sell_account", "counter_account", "client_deal_id"), _identifier),
-    **dict.fromkeys(("order_id", "trade_id", "deal_id", "notice_id", "replaces"), _number),
+    "client_rfq_id": _identifier,
+    **dict.fromkeys(("order_id", "trade_id", "deal_id", "rfq_id", "rfq_quote_id", "notice_id", "replaces"), _number),
     **dict.fromkeys(("maker_order_id", "taker_order_id"), _whole(0, 2**63 - 1)),
     **dict.fromkeys(("price", "stop_price", "bid_price", "ask_price", "reference_price", "tick"), _price),
+    "covering_price": _price,
     **dict.fromkeys(("lower_price_limit", "upper_price_limit", "market_protection"), _price),
     **dict.fromkeys(("quantity", "display_quantity", "bid_quantity", "ask_quantity", "max_quantity", "lot"), _weight),
     "max_net": _weight,
@@ -143,11 +145,13 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
     **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), _whole(1, 99)),
     **dict.fromkeys(("expire_at", "planned_at", "latest_at", "first_at", "last_at", "until"), _time),
-    **dict.fromkeys(("at", "traded_at", "agreed_at"), _time),
+    **dict.fromkeys(("at", "traded_at", "agreed_at", "grace_until", "firm_until"), _time),
     "delay_ms": _whole(0, 86_400_000),
     **dict.fromkeys(("post_only", "persist", "kept_priority", "held", "deposit", "to_acknowledge"), _flag),
     **dict.fromkeys(("title", "title_zh"), _given_text(120)),
     **dict.fromkeys(("text", "text_zh"), _given_text(4_000, "\n")),
+    **dict.fromkeys(("anonymous", "all_or_none", "hidden"), _flag),
+    "grace_ms": _whole(terms.SHORTEST_RFQ_GRACE_MS, terms.LONGEST_RFQ_GRACE_MS),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
     **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
     **dict.fromkeys(("name", "name_zh"), _text(64)),
@@ -304,6 +308,8 @@ def _write_field(record: Any, name: str, value: Any) -> Any:
             }
             for entry in value
         ]
+    if name == "trade_ids":
+        return list(value)
     if name == "trade":
         fields = [(field, getattr(value, field)) for field in value.__struct_fields__]
         return {field: _write_field(value, field, part) for field, part in fields if part is not None}

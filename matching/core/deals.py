@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from goldx.protocol.terms import BUY, DEAL_TRADE, HALTED, NEGOTIATED_DEAL, OUTLIVES, SELL
-from matching.core import deal_ends, direct_trades, holders, regime
+from goldx.protocol.terms import BUY, DEAL_TRADE, NEGOTIATED_DEAL, OUTLIVES, SELL
+from matching.core import deal_ends, direct_trades, holders
 from matching.core.deal import Deal
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
@@ -45,7 +45,8 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(method, "SELF_TRADE", name, client_deal_id, "both accounts have one beneficial owner")
     reason, detail = _refusal_of_terms(state, instrument, side, quantity, price, expire_at, agreed_at)
     if not reason:
-        reason, detail = _refusal_of_buyer(state, instrument, account if side == BUY else counter_account)
+        buyer = account if side == BUY else counter_account
+        reason, detail = direct_trades.refusal_of_buyer(state, NEGOTIATED_DEAL, instrument, buyer)
     if reason:
         return state.refuse(method, reason, name, client_deal_id, detail)
     balance = direct_trades.source(account, instrument, side)
@@ -80,14 +81,14 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
     side = SELL if deal.side == BUY else BUY
     needed = direct_trades.needed(instrument, side, deal.price, deal.quantity)
     detail = ""
-    reason = _refusal_of_market(instrument)  # what refuses an account has ended its deals
+    reason = direct_trades.refusal_of_market(instrument)  # what refuses an account has ended its deals
     if not reason:
         reason = price_refusal(instrument, deal.price)
     if not reason:
         reason, detail = _refusal_of_report(state, instrument, deal.agreed_at)
     buyer, seller = (proposer, acceptor) if deal.side == BUY else (acceptor, proposer)
     if not reason:
-        reason, detail = _refusal_of_buyer(state, instrument, buyer)
+        reason, detail = direct_trades.refusal_of_buyer(state, NEGOTIATED_DEAL, instrument, buyer)
     if not reason:
         reason = direct_trades.refusal_of_funds(direct_trades.source(acceptor, instrument, side), side, needed)
     if reason:
@@ -128,18 +129,11 @@ def _find(state: State, method: str, name: str, deal_id: int, *, made_by_it: boo
     return deal
 
 
-def _refusal_of_market(instrument: Instrument) -> str:
-    """Return the reason why no deal may be made in an instrument now, or an empty text."""
-    if instrument.retired:
-        return "RETIRED"
-    return "HALTED" if instrument.phase == HALTED else ""
-
-
 def _refusal_of_terms(
     state: State, instrument: Instrument, side: int, quantity: int, price: int, expire_at: int, agreed_at: int | None
 ) -> tuple[str, str]:
     """Return (reason, detail) why a deal of these terms may not be proposed now, or two empty texts."""
-    reason = _refusal_of_market(instrument)
+    reason = direct_trades.refusal_of_market(instrument)
     if reason:
         return reason, ""
     if side not in (BUY, SELL):
@@ -152,15 +146,6 @@ def _refusal_of_terms(
     if reason:
         return reason, ""
     return _refusal_of_report(state, instrument, agreed_at)
-
-
-def _refusal_of_buyer(state: State, instrument: Instrument, buyer: Account) -> tuple[str, str]:
-    """Return (reason, detail) why an account may not buy by a deal now, or two empty texts."""
-    detail = regime.refuses(state, NEGOTIATED_DEAL, buyer)
-    if detail:
-        return "REGIME", detail
-    detail = holders.refuses_holders(state, instrument, [buyer])
-    return ("MAX_HOLDERS", detail) if detail else ("", "")
 
 
 def _refusal_of_report(state: State, instrument: Instrument, agreed_at: int | None) -> tuple[str, str]:

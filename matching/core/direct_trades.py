@@ -1,4 +1,4 @@
-"""Trades without orders: of a deal that two accounts have negotiated, and later of requests and auctions of lots.
+"""Trades without orders: of a deal that two accounts have negotiated, of a request for quotes, later of lots.
 
 Such a trade settles at once like one of the book: money, gold, resale lock and held back proceeds. It does not change
 the last price and triggers no stop. Both parties pay the taker's fee, as neither has given the public a price, and no
@@ -7,9 +7,9 @@ residue is kept, as the fee of such a trade is charged once. The trade is public
 
 from __future__ import annotations
 
-from goldx.protocol.terms import BUY
+from goldx.protocol.terms import BUY, HALTED
 from goldx.protocol.units import MG_PER_GRAM
-from matching.core import fees
+from matching.core import fees, holders, regime
 from matching.core.holdings import Account, Balance
 from matching.core.instrument import Instrument
 from matching.core.state import UNPUBLISHED, State
@@ -35,6 +35,22 @@ def refusal_of_funds(balance: Balance, side: int, amount: int) -> str:
     if side == BUY:
         return "INSUFFICIENT_CASH"
     return "RESALE_LOCKED" if amount <= balance.total - balance.reserved else "INSUFFICIENT_GOLD"
+
+
+def refusal_of_market(instrument: Instrument) -> str:
+    """Return the reason why no such trade may be asked for or made in an instrument now, or an empty text."""
+    if instrument.retired:
+        return "RETIRED"
+    return "HALTED" if instrument.phase == HALTED else ""
+
+
+def refusal_of_buyer(state: State, mode: int, instrument: Instrument, buyer: Account) -> tuple[str, str]:
+    """Return (reason, detail) why an account may not buy by a way of trading now, or two empty texts."""
+    detail = regime.refuses(state, mode, buyer)
+    if detail:
+        return "REGIME", detail
+    detail = holders.refuses_holders(state, instrument, [buyer])
+    return ("MAX_HOLDERS", detail) if detail else ("", "")
 
 
 def trade(

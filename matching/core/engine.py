@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from goldx.protocol import commands, deal_commands
+from goldx.protocol import commands, deal_commands, rfq_commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
 from goldx.protocol.notice_commands import NoticeAcknowledge, NoticePublish
 from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, QuoteSetProtection
@@ -35,6 +35,8 @@ from matching.core import (
     quotes,
     regime_setting,
     retirement,
+    rfq_quotes,
+    rfq_requests,
     snapshot,
     trading_day,
 )
@@ -80,6 +82,11 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     deal_commands.DealCancel: deals.cancel,
     NoticePublish: notices.publish,
     NoticeAcknowledge: notices.acknowledge,
+    rfq_commands.RfqCreate: rfq_requests.create,
+    rfq_commands.RfqQuote: rfq_quotes.quote,
+    rfq_commands.RfqWithdraw: rfq_quotes.withdraw,
+    rfq_commands.RfqAccept: rfq_requests.accept,
+    rfq_commands.RfqCancel: rfq_requests.cancel,
 }
 _GENERAL: dict[int, Handler] = {tag_of(command): _HANDLERS[command] for command in COMMANDS}
 """The handler of every command by its tag. A command of the protocol without one is an error at import."""

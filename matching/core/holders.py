@@ -1,12 +1,13 @@
 """The holders of an instrument, of whom there may be at most ``max_holders`` (domain sheet 5.1, 5.2, 5.4).
 
-A holder is a person, whatever the number of its accounts: ``holder_of`` says who. Who has an open order to buy, or
-has proposed to buy in a deal, counts too, so that no trade can ever make one holder too many.
+A holder is a person, whatever the number of its accounts: ``holder_of`` says who. Who has an open order to buy, has
+proposed to buy in a deal, or has a quote to buy in a request counts too, so that no trade can ever make one holder too
+many.
 """
 
 from __future__ import annotations
 
-from goldx.protocol.terms import BUY
+from goldx.protocol.terms import BUY, SELL
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.state import State
@@ -34,7 +35,8 @@ def clients(state: State) -> dict[str, None]:
 def refuses_holders(state: State, instrument: Instrument, joining: list[Account]) -> str:
     """Return why accounts may not become holders, or an empty text.
 
-    O(accounts + buy orders of the instrument + deals), where the instrument has a limit and an account holds nothing.
+    O(accounts + buy orders of the instrument + deals + quotes in requests), where the instrument has a limit and an
+    account holds nothing.
     """
     most = instrument.max_holders
     symbol = instrument.symbol
@@ -50,7 +52,7 @@ def refuses_holders(state: State, instrument: Instrument, joining: list[Account]
 
 
 def holders(state: State, instrument: Instrument) -> dict[str, None]:
-    """Return the holders of an instrument and those who have an open order, or have proposed a deal, to buy it."""
+    """Return the holders of an instrument and those who have an open order, deal or quote to buy it."""
     found: dict[str, None] = {}
     symbol = instrument.symbol
     for account in state.accounts.values():
@@ -66,6 +68,10 @@ def holders(state: State, instrument: Instrument) -> dict[str, None]:
     for deal in state.deals.values():
         if deal.instrument is instrument and deal.side == BUY:
             found[holder_of(state, deal.account)] = None
+    for request in state.requests.values():
+        if request.instrument is instrument and request.side == SELL:
+            for quote in request.quotes.values():
+                found[holder_of(state, quote.account)] = None
     return found
 
 

@@ -4,7 +4,7 @@ A ``Balance`` is one asset of one account: fen for CNY, fine milligrams for a go
 
     0 <= reserved, 0 <= locked, reserved + locked <= total
 
-where ``reserved`` is exactly what the account's open orders could still use.
+where ``reserved`` is exactly what the account's open orders, deals and quotes could still use.
 """
 
 from __future__ import annotations
@@ -118,15 +118,19 @@ class Member:
     """A member firm. ``refusal`` is the reason why its new orders are refused, KILLED or HALTED, or empty.
 
     ``refuse`` changes it. ``protections``: the limits of groups of its quotes, by the names of the groups.
+    ``open_requests`` and ``open_rfq_quotes``: how many requests for quotes, and quotes in those of others, its accounts
+    have.
     """
 
-    __slots__ = ("accounts", "name", "protections", "refusal")
+    __slots__ = ("accounts", "name", "open_requests", "open_rfq_quotes", "protections", "refusal")
 
     def __init__(self, name: str) -> None:
         self.name: str = name
         self.refusal: str = ""
         self.accounts: list[Account] = []
         self.protections: dict[str, Protection] = {}
+        self.open_requests: int = 0
+        self.open_rfq_quotes: int = 0
 
     def refuse(self, reason: str) -> None:
         """Refuse new orders of all its accounts for a reason, or accept them again if the reason is empty."""

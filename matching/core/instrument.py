@@ -183,6 +183,7 @@ class Instrument:
         "max_quantity",
         "median",
         "open_deals",
+        "open_requests",
         "pending_stops",
         "phase",
         "plain",
@@ -261,6 +262,8 @@ class Instrument:
         """True if the legal regime or the limit of holders may refuse an order."""
         self.open_deals: int = 0
         """The number of proposed deals that are open."""
+        self.open_requests: int = 0
+        """The number of requests for quotes that are open."""
         self.deal_report: int = terms.DEFAULT_DEAL_REPORT_MS
         """How long after it was agreed elsewhere a deal may be reported, in ms."""
         self.deal_delay: int = 0

@@ -42,9 +42,11 @@ def define(state: State, command: tuple[Any, ...]) -> None:
         state.refuse("instrument.define", "BAD_VALUE", None, symbol, detail)
         return
     if instrument is not None and (
-        instrument.phase != terms.CLOSED or instrument.has_open_orders() or instrument.open_deals
+        (instrument.phase != terms.CLOSED or instrument.has_open_orders())
+        or (instrument.open_deals or instrument.open_requests)
     ):
         words = "it must be closed and without open orders" + (" and deals" if instrument.open_deals else "")
+        words += " and requests for quotes" if instrument.open_requests else ""
         state.refuse("instrument.define", "PHASE", None, symbol, words)
         return
     if (instrument is None or instrument.retired) and (

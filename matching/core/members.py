@@ -6,7 +6,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from goldx.protocol.terms import EVERY, OUTLIVES
-from matching.core import deal_ends, regime
+from matching.core import deal_ends, regime, rfq_ends
 from matching.core.holdings import Account, Member
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_OPENED, MEMBER_HALTED, MEMBER_KILLED, MEMBER_RESTORED
@@ -34,7 +34,7 @@ def open_account(state: State, command: tuple[Any, ...]) -> None:
 def kill(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``member.kill``: refuse new orders from now on, and cancel every open one in order of acceptance.
 
-    Deals that it has proposed, and those proposed to it, end.
+    Deals that it has proposed, and those proposed to it, end; so do its requests and its quotes in those of others.
     """
     _, name, _ = command
     member = _find(state, "member.kill", name, "KILLED")
@@ -44,10 +44,11 @@ def kill(state: State, command: tuple[Any, ...]) -> None:
         for order in state.open_orders(member.accounts):
             state.cancel(order, "KILL")
         deal_ends.end_of_member(state, member, "KILL")
+        rfq_ends.end_of_member(state, member, "KILL")
 
 
 def halt(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``member.halt``: refuse new orders, and leave the open ones. Deals end, as neither party could go on."""
+    """Apply ``member.halt``: refuse new orders, and leave the open ones. Deals, requests and quotes in them end."""
     _, name, _ = command
     member = _find(state, "member.halt", name, "KILLED")
     if member is not None and member.refusal:
@@ -56,6 +57,7 @@ def halt(state: State, command: tuple[Any, ...]) -> None:
         member.refuse("HALTED")
         state.emit(MEMBER_HALTED, name)
         deal_ends.end_of_member(state, member, "HALT")
+        rfq_ends.end_of_member(state, member, "HALT")
 
 
 def restore(state: State, command: tuple[Any, ...]) -> None:
@@ -91,6 +93,8 @@ def close_session(state: State, command: tuple[Any, ...]) -> None:
         for deal in list(state.deals.values()):
             if deal.account.member is member and deal.session == session:
                 deal_ends.end(state, deal, "DISCONNECT")
+    if member is not None and session:
+        rfq_ends.end_of_session(state, member, session)
 
 
 def _find(state: State, method: str, name: str, unless: str) -> Member | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from goldx.protocol.terms import CLOSED, NEGOTIATED, ORDER_BOOK, REGIMES
-from matching.core import holders, phases
+from matching.core import holders, phases, rfq_ends
 from matching.core.regime import mode_of
 from matching.core.regime_terms import Regime
 from matching.core.state import State
@@ -46,7 +46,10 @@ def set_regime(state: State, command: tuple[Any, ...]) -> None:
 
 
 def end_centralised(state: State) -> None:
-    """Cancel all open orders and close every instrument, if the regime does not allow the order book any more."""
+    """Cancel all open orders and close every instrument, if the regime does not allow the order book any more.
+
+    Anonymous requests for quotes end, too.
+    """
     regime = state.regime
     if regime is None or regime.allows(ORDER_BOOK, state.trading_day):
         return
@@ -55,6 +58,7 @@ def end_centralised(state: State) -> None:
     for instrument in state.instruments.values():
         if mode_of(instrument.phase) >= 0:
             phases.change(state, instrument, CLOSED)
+    rfq_ends.end_forbidden(state)
 
 
 def _misfit(state: State, regime: Regime) -> str:

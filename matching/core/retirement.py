@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol.terms import CLOSED
-from matching.core import deal_ends
+from matching.core import deal_ends, rfq_ends
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_RETIRED, INSTRUMENT_RETIRED
 
 
 def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``market.cancel_orders``, in any phase: cancel in order of acceptance, pending stops too, then deals."""
+    """Apply ``market.cancel_orders``, in any phase: cancel in order of acceptance, pending stops too, then deals.
+
+    Requests for quotes and the quotes in them end last.
+    """
     _, symbol, text, name, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
@@ -25,14 +28,16 @@ def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
         found = [order for order in orders if name is None or order.account.name == name]
         for order in found:
             state.cancel(order, "VENUE", text)
-        if not deal_ends.end_of_instrument(state, instrument, name, text) and not found:
+        ended = deal_ends.end_of_instrument(state, instrument, name, text)
+        ended = rfq_ends.end_of_instrument(state, instrument, name, text) or ended
+        if not ended and not found:
             state.refuse("market.cancel_orders", "UNKNOWN_ORDER", name, symbol, "there is no open order")
 
 
 def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``instrument.retire`` to an instrument that is closed, has no open orders and is held by nobody.
 
-    Proposed deals in it end.
+    Proposed deals in it and requests for quotes end.
     """
     _, symbol, _ = command
     instrument = state.instruments.get(symbol)
@@ -52,12 +57,14 @@ def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
         instrument.retired = True
         state.emit(INSTRUMENT_RETIRED, symbol)
         deal_ends.end_of_instrument(state, instrument, None, f"{symbol} was retired")
+        rfq_ends.end_of_instrument(state, instrument, None, f"{symbol} was retired")
 
 
 def retire_account(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``account.retire`` to an account that holds nothing, and so has no open orders but market stops.
 
-    Deals that were proposed to it end; it has proposed none, as it has nothing to reserve.
+    Deals that were proposed to it end, and its requests; it has proposed and quoted nothing, as it has nothing to
+    reserve.
     """
     _, name, _ = command
     account = state.accounts.get(name)
@@ -74,4 +81,5 @@ def retire_account(state: State, command: tuple[Any, ...]) -> None:
     account.retired = True
     account.find_refusal()
     state.emit(ACCOUNT_RETIRED, name)
-    return deal_ends.end_of_account(state, account, f"{name} was retired")
+    deal_ends.end_of_account(state, account, f"{name} was retired")
+    return rfq_ends.end_of_account(state, account, f"{name} was retired")

@@ -16,9 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from goldx.protocol import terms
-from matching.core import pending_stops
+from matching.core import pending_stops, snapshot_of_deals
 from matching.core.book import Side
-from matching.core.deal import Deal
 from matching.core.holdings import Account, Balance, Member
 from matching.core.ids import ClientIds
 from matching.core.instrument import Definition, Instrument
@@ -26,7 +25,7 @@ from matching.core.open_quotes import slot
 from matching.core.orders import Order, Special
 from matching.core.protection_limits import Protection
 from matching.core.regime_terms import Regime
-from matching.core.state import DEALS, NO_ORDER, UNPUBLISHED, Due, State
+from matching.core.state import NO_ORDER, Due, State
 
 VERSION: Final = "goldx-core-1"
 
@@ -48,20 +47,18 @@ def write(state: State) -> bytes:
         [_write_account(account) for account in state.accounts.values()],
         [_write_instrument(instrument, state) for instrument in state.instruments.values()],
     )
-    deals = _write_deals(state)
     waiting = [(number, list(members)) for number, members in state.notices.items()]
-    notices = (state.last_notice_id, waiting) if state.last_notice_id else ()
-    is_regulated = bool(state.regime is not None or state.proposed_regime is not None or deals or notices)
+    notices: tuple[Any, ...] = (state.last_notice_id, waiting) if state.last_notice_id else ()
+    newest = [snapshot_of_deals.write_deals(state), notices, snapshot_of_deals.write_requests(state)]
+    while newest and not newest[-1]:
+        newest.pop()
+    is_regulated = bool(state.regime is not None or state.proposed_regime is not None or newest)
     if state.busted or state.bust_proposals or is_regulated:
         proposals = [(number, by, traded) for number, (by, traded) in state.bust_proposals.items()]
         written = (*written, list(state.proposed_terms.items()), list(state.busted), proposals)
         if is_regulated:
             regime = None if state.regime is None else state.regime.values()
-            written = (*written, regime, state.day_value, state.total_value, state.proposed_regime)
-        if deals or notices:
-            written = (*written, deals)
-        if notices:
-            written = (*written, notices)
+            written = (*written, regime, state.day_value, state.total_value, state.proposed_regime, *newest)
     elif state.proposed_terms:
         written = (*written, list(state.proposed_terms.items()))
     return msgspec.msgpack.encode(written)
@@ -116,10 +113,12 @@ def read(data: bytes) -> State:
     for instrument in state.instruments.values():
         instrument.regulate(state.regime)
     if len(newer) > 7 and newer[7]:
-        _read_deals(state, newer[7])
-    if len(newer) > 8:
+        snapshot_of_deals.read_deals(state, newer[7])
+    if len(newer) > 8 and newer[8]:
         state.last_notice_id, waiting = newer[8]
         state.notices = {number: dict.fromkeys(members) for number, members in waiting}
+    if len(newer) > 9:
+        snapshot_of_deals.read_requests(state, newer[9])
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
     state.find_next_due()
@@ -348,51 +347,3 @@ def _read_special(record: Any, symbol: str) -> Special:
     if len(newer) > 1:
         special.level = newer[1]
     return special
-
-
-def _write_deals(state: State) -> tuple[Any, ...]:
-    """Return the proposed deals and what is left of earlier ones; nothing if there was never any."""
-    if not state.last_deal_id:
-        return ()
-    ids = [(name, client_id, number, day) for (name, client_id), (number, day) in state.deal_ids.items()]
-    unpublished = [(number, at, fields) for number, (at, fields) in state.unpublished.items()]
-    return state.last_deal_id, [_write_deal(deal) for deal in state.deals.values()], ids, unpublished
-
-
-def _read_deals(state: State, record: Any) -> None:
-    state.last_deal_id, deals, ids, unpublished = record
-    for deal_record in deals:
-        deal = _read_deal(state, deal_record)
-        state.deals[deal.deal_id] = deal
-        deal.instrument.open_deals += 1
-        state.timetable.append(Due(deal.expire_at, DEALS + deal.deal_id, deal.instrument.symbol))
-    state.deal_ids = {(name, client_id): (number, day) for name, client_id, number, day in ids}
-    for number, at, fields in unpublished:
-        state.unpublished[number] = (at, tuple(fields))
-        state.timetable.append(Due(at, UNPUBLISHED + number, fields[0]))
-
-
-def _write_deal(deal: Deal) -> tuple[Any, ...]:
-    return (
-        deal.deal_id,
-        deal.account.name,
-        deal.client_deal_id,
-        deal.counter_account.name,
-        deal.instrument.symbol,
-        deal.side,
-        deal.quantity,
-        deal.price,
-        deal.expire_at,
-        deal.agreed_at,
-        deal.session,
-        deal.reserved,
-    )
-
-
-def _read_deal(state: State, record: Any) -> Deal:
-    number, name, client_id, counter, symbol, side, quantity, price, expire_at, agreed_at, session, reserved = record
-    account = state.accounts[name]
-    instrument = state.instruments[symbol]
-    balance = account.cash if side == terms.BUY else account.balances[symbol]
-    parties = (account, client_id, state.accounts[counter])
-    return Deal(number, *parties, instrument, side, quantity, price, expire_at, agreed_at, session, balance, reserved)

@@ -13,6 +13,7 @@ from matching.core.holdings import Account, Balance, Member
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
 from matching.core.regime_terms import NO_CAP, Regime
+from matching.core.rfq import Request, RfqQuote
 from matching.core.tags import COMMAND_REJECTED, HOLDING_CHANGED, ORDER_CANCELLED
 
 Events: TypeAlias = list[tuple[Any, ...]]
@@ -23,8 +24,14 @@ NO_ORDER: Final = 1 << 62
 """The number in a ``Due`` that is about no order. Higher than any order's, so that at one time orders come first."""
 DEALS: Final = 1 << 60
 """Added to the number of a proposed deal in a ``Due``: at one time deals expire after orders."""
+LEAVING: Final = DEALS + (1 << 58)
+"""Added to the number of a quote in a request whose session has ended: it leaves when it is no longer firm."""
+GRACE_ENDS: Final = DEALS + (2 << 58)
+"""Added to the number of a request in the ``Due`` of the end of its grace."""
+REQUESTS: Final = DEALS + (3 << 58)
+"""Added to the number of a request in the ``Due`` of its expiry."""
 UNPUBLISHED: Final = 1 << 61
-"""Added to the number of a trade in the ``Due`` of its publication, which comes after deals."""
+"""Added to the number of a trade in the ``Due`` of its publication, which comes after deals and requests."""
 FORGOTTEN_ENTRIES: Final = 1_000
 """Entries of ended orders that may stay in the timetable, besides two for each open order."""
 
@@ -32,12 +39,13 @@ FORGOTTEN_ENTRIES: Final = 1_000
 class Due(NamedTuple):
     """Something that happens at a time (ms).
 
-    An order or a proposed deal expires, a trade is published, or a volatility interruption of a symbol ends.
+    An order, a proposed deal or a request expires, a quote in a request leaves, a grace ends, a trade is published, or
+    a volatility interruption of a symbol ends.
     """
 
     time: int
     order_id: int
-    """NO_ORDER for the end of an interruption; from DEALS on a deal, from UNPUBLISHED on a trade."""
+    """NO_ORDER for the end of an interruption; from DEALS on a deal, and so on with the numbers above."""
     symbol: str
 
 
@@ -69,7 +77,10 @@ class State:
         "last_deal_id",
         "last_notice_id",
         "last_order_id",
+        "last_rfq_id",
+        "last_rfq_quote_id",
         "last_trade_id",
+        "leaving",
         "members",
         "next_due",
         "notices",
@@ -80,6 +91,8 @@ class State:
         "proposed_terms",
         "references",
         "regime",
+        "requests",
+        "rfq_ids",
         "sequence",
         "timetable",
         "total_value",
@@ -131,6 +144,14 @@ class State:
         """Every open proposal of a deal, in the order of the numbers."""
         self.deal_ids: dict[tuple[str, str], tuple[int, int]] = {}
         """By account and client id: the deal that has it, and the day on which it was used."""
+        self.last_rfq_id: int = 0
+        self.last_rfq_quote_id: int = 0
+        self.requests: dict[int, Request] = {}
+        """Every open request for quotes, in the order of the numbers."""
+        self.rfq_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        """By account and client id: the request that has it, and the day on which it was used."""
+        self.leaving: dict[int, RfqQuote] = {}
+        """By number: the quotes in requests whose session has ended, and that are still firm."""
         self.unpublished: dict[int, tuple[int, tuple[Any, ...]]] = {}
         """By trade id: when a trade without orders is to be published (ms), and the fields of that event."""
         self.last_notice_id: int = 0
@@ -225,8 +246,8 @@ class State:
         return [self.orders[number] for number in numbers]
 
     def schedule(self, time: int, order_id: int, symbol: str) -> None:
-        """Note that at a time an order or a deal expires, a trade is published or an interruption ends."""
-        known = len(self.orders) + len(self.deals) + len(self.unpublished)
+        """Note that something happens at a time (``Due``)."""
+        known = len(self.orders) + len(self.deals) + len(self.requests) + len(self.leaving) + len(self.unpublished)
         if len(self.timetable) > FORGOTTEN_ENTRIES + 2 * known:
             # In place, because this may happen while run_due walks the timetable.
             self.timetable[:] = [due for due in self.timetable if self._is_awaited(due.order_id)]
@@ -240,6 +261,12 @@ class State:
             return True
         if number >= UNPUBLISHED:
             return number - UNPUBLISHED in self.unpublished
+        if number >= REQUESTS:
+            return number - REQUESTS in self.requests
+        if number >= GRACE_ENDS:
+            return number - GRACE_ENDS in self.requests
+        if number >= LEAVING:
+            return number - LEAVING in self.leaving
         return number - DEALS in self.deals if number >= DEALS else number in self.orders
 
     def find_next_due(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from goldx.protocol import commands, deal_events, events, timetable_events
+from goldx.protocol import commands, deal_events, events, rfq_events, timetable_events
 from goldx.protocol.notice_events import NoticeAcknowledged, NoticePublished
 from goldx.protocol.quote_events import ProtectionReset, ProtectionSet, ProtectionTriggered
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
@@ -59,3 +59,10 @@ DEAL_ENDED: Final[object] = tag_of(deal_events.DealEnded)
 TRADE_PUBLISHED: Final[object] = tag_of(deal_events.TradePublished)
 NOTICE_PUBLISHED: Final[object] = tag_of(NoticePublished)
 NOTICE_ACKNOWLEDGED: Final[object] = tag_of(NoticeAcknowledged)
+RFQ_CREATED: Final[object] = tag_of(rfq_events.RfqCreated)
+RFQ_QUOTED: Final[object] = tag_of(rfq_events.RfqQuoted)
+RFQ_GRACE_ENDED: Final[object] = tag_of(rfq_events.RfqGraceEnded)
+RFQ_QUOTE_ENDED: Final[object] = tag_of(rfq_events.RfqQuoteEnded)
+RFQ_ACCEPTED: Final[object] = tag_of(rfq_events.RfqAccepted)
+RFQ_QUOTE_DONE: Final[object] = tag_of(rfq_events.RfqQuoteDone)
+RFQ_ENDED: Final[object] = tag_of(rfq_events.RfqEnded)

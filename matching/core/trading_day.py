@@ -7,10 +7,10 @@ from heapq import heappop
 from typing import Any, Final
 
 from goldx.protocol import terms
-from matching.core import deal_ends, direct_trades, phases, regime_setting, stops
+from matching.core import deal_ends, direct_trades, phases, regime_setting, rfq_ends, stops
 from matching.core.holdings import Account
 from matching.core.ids import ClientIds
-from matching.core.state import DEALS, NO_ORDER, UNPUBLISHED, State
+from matching.core.state import DEALS, LEAVING, NO_ORDER, UNPUBLISHED, State
 from matching.core.tags import DAY_END_PROPOSED, DAY_ENDED
 
 LONGEST_BREAK_DAYS: Final = 30
@@ -37,10 +37,10 @@ def tick(state: State, command: tuple[Any, ...]) -> None:
 def end_day(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``market.end_day``: end the trading day in every instrument.
 
-    DAY orders and proposed deals expire. Client ids and references of adjustments that were used before this day become
-    free again, except the ids of open orders; so do resale locks and held back proceeds that have lasted long enough.
-    By the rules for two persons, and where days would be ended ahead of the calendar, the first command is only a
-    proposal.
+    DAY orders, proposed deals and requests for quotes expire. Client ids and references of adjustments that were used
+    before this day become free again, except the ids of open orders; so do resale locks and held back proceeds that
+    have lasted long enough. By the rules for two persons, and where days would be ended ahead of the calendar, the
+    first command is only a proposal.
     """
     _, next_trading_day, by, rules = command
     if rules:
@@ -59,6 +59,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
         if order.time_in_force == terms.DAY:
             state.cancel(order, "EXPIRED")
     deal_ends.end_all(state)
+    rfq_ends.end_all(state)
     if rules >= FREED_BEFORE_THE_END:
         state.publish_holdings()
     state.day += 1
@@ -152,7 +153,7 @@ def _free_ids(state: State, account: Account, *, keep_a_day: bool) -> None:
 
 
 def run_due(state: State) -> None:
-    """Do what is due by now, in order of time: orders and deals expire, trades are published, interruptions end."""
+    """Do what is due by now (``Due``), in order of time, and at one time in the order of the numbers."""
     timetable = state.timetable
     while timetable and timetable[0].time <= state.now:
         due = heappop(timetable)
@@ -164,6 +165,8 @@ def run_due(state: State) -> None:
                 stops.run_triggered(state)
         elif number >= UNPUBLISHED:
             direct_trades.publish(state, number - UNPUBLISHED)
+        elif number >= LEAVING:
+            rfq_ends.run_due(state, number)
         elif number >= DEALS:
             deal = state.deals.get(number - DEALS)
             if deal is not None:

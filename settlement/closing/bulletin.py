@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy import Row, and_, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.protocol.terms import DEAL_TRADE, RFQ_TRADE
 from goldx.protocol.units import CASH, BadValue
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -35,6 +36,8 @@ from settlement.tables.reconciliation import recon_break
 
 NAME: Final = "bulletin"
 FORMAT: Final = 1
+WITHOUT_ORDERS: Final = {DEAL_TRADE: "deals", RFQ_TRADE: "requests"}
+"""By the kind of trades without orders: the field that counts them."""
 Listed: TypeAlias = Page[Row[Any]]
 
 
@@ -111,7 +114,7 @@ async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any
 async def _instruments(connection: AsyncConnection, day: Day, names: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return prices and volumes by class, in the order of their codes. Annulled trades do not count.
 
-    Trades without orders stand under ``deals`` alone, where there were any: they make no price.
+    Trades without orders stand apart by their kind (``WITHOUT_ORDERS``), where there were any: they make no price.
     """
     columns = trade.c
     without_orders = await _without_orders(connection, day)
@@ -148,20 +151,25 @@ async def _instruments(connection: AsyncConnection, day: Day, names: Mapping[str
                 "previous_settlement": previous,
                 "change": change,
                 **{field: int(getattr(volume, field, 0)) for field in ("trades", "quantity", "amount")},
-                **({"deals": without_orders[row.symbol]} if row.symbol in without_orders else {}),
+                **without_orders.get(row.symbol, {}),
             }
         )
     return found
 
 
-async def _without_orders(connection: AsyncConnection, day: Day) -> dict[str, dict[str, int]]:
-    """Return by class the number, quantity and amount of the day's trades without orders."""
+async def _without_orders(connection: AsyncConnection, day: Day) -> dict[str, dict[str, dict[str, int]]]:
+    """Return by class and kind the number, quantity and amount of the day's trades without orders."""
     columns = trade.c
-    sums = select(columns.symbol, func.count().label("trades"), func.sum(columns.quantity).label("quantity"))
-    sums = sums.add_columns(func.sum(columns.amount).label("amount")).group_by(columns.symbol)
+    of_kind = (columns.symbol, columns.kind)
+    sums = select(*of_kind, func.count().label("trades"), func.sum(columns.quantity).label("quantity"))
+    sums = sums.add_columns(func.sum(columns.amount).label("amount")).group_by(*of_kind).order_by(*of_kind)
     query = sums.where(columns.sequence.between(day.first, day.last), standing(), ~of_orders())
     fields = ("trades", "quantity", "amount")
-    return {row.symbol: {name: int(getattr(row, name)) for name in fields} for row in await connection.execute(query)}
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for row in await connection.execute(query):
+        of_symbol = found.setdefault(row.symbol, {})
+        of_symbol[WITHOUT_ORDERS[row.kind]] = {name: int(getattr(row, name)) for name in fields}
+    return found
 
 
 async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:

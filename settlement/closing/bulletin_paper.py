@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from goldx.protocol.units import BadValue
-from settlement.closing.bulletin import Bulletin
+from settlement.closing.bulletin import WITHOUT_ORDERS, Bulletin
 from settlement.closing.paper import Column, Language, Paper
 from settlement.closing.words import moment, money, price, shown_day, weight, word
 from settlement.workbooks import writing
@@ -128,12 +128,13 @@ def _instruments(paper: Paper, content: Mapping[str, Any], say: Say) -> None:
     sums = (say("sum"), *("" for _ in range(9)), f"{total[0]:,}", weight(total[1]), money(total[2]))
     paper.table(columns, [*rows, sums], last_is_sum=True)
     for one in content["instruments"]:
-        if "deals" in one:
-            deals = one["deals"]
-            paper.note(
-                f"{one['symbol']}, {say('deals')}: {deals['trades']:,} · {weight(deals['quantity'])} g · "
-                f"{money(deals['amount'])} CNY"
-            )
+        for name in WITHOUT_ORDERS.values():
+            if name in one:
+                apart = one[name]
+                paper.note(
+                    f"{one['symbol']}, {say(name)}: {apart['trades']:,} · {weight(apart['quantity'])} g · "
+                    f"{money(apart['amount'])} CNY"
+                )
     paper.note(say("methods_note"))
 
 

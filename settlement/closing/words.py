@@ -121,7 +121,9 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "method.REFERENCE": ("参考价", "reference price"),
     "method.NONE": ("无", "none"),
     "trade_kind.deal": ("协议成交", "deal"),
+    "trade_kind.rfq": ("询价成交", "request for quotes"),
     "deals": ("协议成交（不计入价格）", "negotiated deals (no part in prices)"),
+    "requests": ("询价成交（不计入价格）", "requests for quotes (no part in prices)"),
     "methods_note": (
         "价格单位为元/克（纯重）。本市场为实物交割、全额保证的现货市场，无持仓量。",
         "Prices are in CNY per fine gram. Everything is put up beforehand and delivered at once: there is no open "

@@ -61,6 +61,21 @@ def order(**changes: Any) -> dict[str, Any]:
     return ORDER | changes
 
 
+RFQ: Final = {
+    "account": "A",
+    "client_rfq_id": "n",
+    "symbol": "AU",
+    "side": "buy",
+    "quantity": "1",
+    "expire_at": 253_402_300_799_999,
+}
+
+
+def rfq(**changes: Any) -> dict[str, Any]:
+    """Return the request for quotes of the trial with changes."""
+    return RFQ | changes
+
+
 def deal(**changes: Any) -> dict[str, Any]:
     """Return the proposed deal of the trial with changes."""
     return DEAL | changes
@@ -263,6 +278,18 @@ ROWS: Final = (
     # No. 301: nothing new while winding down
     Row("an order while winding down", NO301, WIND_DOWN, "order.place", order(), "REGIME"),
     Row("a purchase by a deal while winding down", NO301, WIND_DOWN, "deal.propose", deal(), "REGIME"),
+    Row("an anonymous request without approval", NO37, NEGOTIATED, "rfq.create", rfq(anonymous=True), "REGIME"),
+    Row("a request with a deposit", SZ26, APPROVED, "rfq.create", rfq(deposit="14.40"), "BAD_VALUE", "deposit"),
+    Row("a request for later", SZ26, APPROVED, "rfq.create", rfq(settle_on="2027-01-04"), "BAD_VALUE", "settle_on"),
+    Row(
+        "a request makes a holder more than there may be",
+        NO38,
+        APPROVED,
+        "rfq.create",
+        rfq(account="D", symbol="FEW"),
+        "MAX_HOLDERS",
+    ),
+    Row("a purchase by a request while winding down", NO301, WIND_DOWN, "rfq.create", rfq(), "REGIME"),
     Row(
         "a new client while winding down",
         NO301,

@@ -44,6 +44,9 @@ async def test_the_whole_exchange_agrees_with_itself(folder: Path) -> None:
     assert outcome["traded_fine_mg"] > 0
     assert 0 < outcome["latency_ms"]["p50"] <= outcome["latency_ms"]["p99"]
     assert "always" in outcome["durability"], "every acknowledged order was on the disk"
+    assert outcome["rfq"]["request"]["status"] == "accepted"
+    assert {trade["kind"] for trade in outcome["rfq"]["trades"]} == {"rfq"}
+    assert len({trade["price"] for trade in outcome["rfq"]["trades"]}) == 1 < len(outcome["rfq"]["trades"])
     day = outcome["day"]
     assert (day["closed"], day["signed"]) == (True, True)
     assert next(iter(day["steps"])) == "books"

@@ -11,6 +11,7 @@ from tests.planted_bugs import (
     core_makers,
     core_mass_quotes,
     core_regime,
+    core_rfq,
     deals,
     leading,
     load_out,
@@ -26,6 +27,7 @@ from tests.planted_bugs import (
     status_reports,
     timetable,
     view,
+    view_direct,
     voids,
 )
 from tests.planted_bugs.bug import Area
@@ -96,6 +98,20 @@ AREAS = (
         ),
         ("--noconftest", "-k", "not accepted_proposal and not generated_sequences"),
         deals.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "requests",
+        "matching/core",
+        (
+            "tests/matching/core/test_rfq.py",
+            "tests/matching/core/test_rfq_terms.py",
+            "tests/matching/core/test_rfq_under_regimes.py",
+            "tests/matching/core/test_against_model.py",
+            "tests/matching/core/test_replay_equality.py",
+        ),
+        ("--noconftest", "-x", "-k", "test_rfq and not has_settled or requests_for_quotes"),
+        core_rfq.BUGS,
         may_hang=False,
     ),
     Area(
@@ -253,12 +269,14 @@ AREAS = (
             "tests/api/view/test_deals.py",
             "tests/api/view/test_large_books.py",
             "tests/api/view/test_market_data.py",
+            "tests/api/view/test_requests.py",
             "tests/api/view/test_snapshot.py",
             "tests/api/view/test_tables.py",
             "tests/api/view/test_view.py",
         ),
-        ("-k", "not seen_by_its_parties and not taken_back_and_refused"),  # tests that start an engine
-        view.BUGS,
+        # Without the tests that start an engine.
+        ("-k", "not (seen_by_its or taken_back_and or each_side_sees or on_its_channel or field_that_is_wrong)"),
+        (*view.BUGS, *view_direct.BUGS),
     ),
     Area(
         "status reports",

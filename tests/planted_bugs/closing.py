@@ -229,6 +229,12 @@ BUGS = (
         "columns.sequence.between(day.first, day.last), standing())",
     ),
     Bug(
+        "the bulletin counts requests for quotes as deals",
+        "closing/bulletin.py",
+        '{DEAL_TRADE: "deals", RFQ_TRADE: "requests"}',
+        '{DEAL_TRADE: "deals", RFQ_TRADE: "deals"}',
+    ),
+    Bug(
         "a deal is the last price in settlement",
         "ledger/posting.py",
         "for event in self.trades if event.kind is None]))",

@@ -43,7 +43,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a deal is accepted while trading is halted",
         "deals.py",
-        "    reason = _refusal_of_market(instrument)  # what refuses an account has ended its deals\n",
+        "    reason = direct_trades.refusal_of_market(instrument)  # what refuses an account has ended its deals\n",
         '    reason = ""\n',
     ),
     Bug(
@@ -108,21 +108,21 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a snapshot forgets when a trade is published",
-        "snapshot.py",
+        "snapshot_of_deals.py",
         "        state.timetable.append(Due(at, UNPUBLISHED + number, fields[0]))\n",
         "",
     ),
     Bug(
         "a snapshot forgets the client ids of deals",
-        "snapshot.py",
+        "snapshot_of_deals.py",
         "    state.deal_ids = {(name, client_id): (number, day) for name, client_id, number, day in ids}\n",
         "    state.deal_ids = {}\n",
     ),
     Bug(
         "the terms of an instrument change under an open deal",
         "listing.py",
-        "        instrument.phase != terms.CLOSED or instrument.has_open_orders() or instrument.open_deals\n",
-        "        instrument.phase != terms.CLOSED or instrument.has_open_orders()\n",
+        "        or (instrument.open_deals or instrument.open_requests)\n",
+        "        or instrument.open_requests\n",
     ),
     Bug(
         "a client id is free again on the next day",
@@ -145,25 +145,25 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "everybody buys by deals while the venue winds down",
-        "deals.py",
-        "    detail = regime.refuses(state, NEGOTIATED_DEAL, buyer)\n",
-        "    detail = regime.refuses(state, NEGOTIATED_DEAL)\n",
+        "direct_trades.py",
+        "    detail = regime.refuses(state, mode, buyer)\n",
+        "    detail = regime.refuses(state, mode)\n",
     ),
     Bug(
         "the regime and the holders are asked at the proposal alone",
         "deals.py",
-        "    if not reason:\n        reason, detail = _refusal_of_buyer(state, instrument, buyer)\n",
-        "",
+        "    if not reason:\n        reason, detail = direct_trades.refusal_of_buyer(state, NEGOTIATED_DEAL,",
+        "    if not buyer:\n        reason, detail = direct_trades.refusal_of_buyer(state, NEGOTIATED_DEAL,",
     ),
     Bug(
         "the seller is asked whether it may buy",
         "deals.py",
-        "_refusal_of_buyer(state, instrument, account if side == BUY else counter_account)",
-        "_refusal_of_buyer(state, instrument, counter_account if side == BUY else account)",
+        "        buyer = account if side == BUY else counter_account\n",
+        "        buyer = counter_account if side == BUY else account\n",
     ),
     Bug(
         "deals make any number of holders",
-        "deals.py",
+        "direct_trades.py",
         "    detail = holders.refuses_holders(state, instrument, [buyer])\n",
         '    detail = ""\n',
     ),
@@ -188,7 +188,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a snapshot without a regime has no deals",
         "snapshot.py",
-        "bool(state.regime is not None or state.proposed_regime is not None or deals or notices)",
-        "bool(state.regime is not None or state.proposed_regime is not None or notices)",
+        "bool(state.regime is not None or state.proposed_regime is not None or newest)",
+        "bool(state.regime is not None or state.proposed_regime is not None)",
     ),
 )

@@ -85,8 +85,8 @@ BUGS = (
     Bug(
         "orders are replaced on a full disk",
         SEQUENCER,
-        "REFUSED_ON_FULL_DISK: Final = (OrderPlace, OrderReplace, QuoteSet, DealPropose, DealAccept)",
-        "REFUSED_ON_FULL_DISK: Final = (OrderPlace, QuoteSet, DealPropose, DealAccept)",
+        "    OrderPlace,\n    OrderReplace,\n",
+        "    OrderPlace,\n",
     ),
     Bug(
         "commands are taken while nothing is answered",

@@ -363,29 +363,4 @@ BUGS = (
         "        if self.subscribers:\n            data = self._notice_message(content)\n",
         "        self.sequence += 1\n        if self.subscribers:\n            data = self._notice_message(content)\n",
     ),
-    # Deals
-    Bug(
-        "the public sees a deal before it is published",
-        "view.py",
-        "        self._market(event).direct.make(event)\n",
-        "        self._market(event).publish_direct(event)\n",
-    ),
-    Bug(
-        "an annulled deal that was never public is announced",
-        "direct_trades.py",
-        "            return False\n",
-        "            return True\n",
-    ),
-    Bug(
-        "the terms of a deal are forgotten with its day",
-        "view.py",
-        "            return trade.trade_id > self._kept_since\n",
-        "            return False\n",
-    ),
-    Bug(
-        "an annulled deal still counts",
-        "direct_trades.py",
-        "            self.volumes[kind] = trades - 1, quantity - event.quantity\n",
-        "            self.volumes[kind] = trades, quantity\n",
-    ),
 )

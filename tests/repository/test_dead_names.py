@@ -46,6 +46,12 @@ CALLED_FROM_OUTSIDE = {
     "accept_deal",
     "decline_deal",
     "cancel_deal",
+    "create_rfq",
+    "quote_rfq",
+    "withdraw_rfq",
+    "accept_rfq",
+    "cancel_rfq",
+    "rfqs",
 }
 
 

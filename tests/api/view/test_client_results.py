@@ -7,13 +7,21 @@ import pytest
 
 from api.view import records
 from api.view.deals import DealForm
+from api.view.request_forms import QuoteForm, RequestForm
 from goldx.client import results
 
+FORMS = {
+    records.OrderForm: results.Order,
+    records.OwnTradeForm: results.OwnTrade,
+    DealForm: results.Deal,
+    QuoteForm: results.RfqQuote,
+    RequestForm: results.QuoteRequest,
+}
 
-@pytest.mark.parametrize("form", [records.OrderForm, records.OwnTradeForm, DealForm])
+
+@pytest.mark.parametrize("form", FORMS)
 def test_the_client_s_result_has_the_fields_of_the_form(form: Any) -> None:
-    forms = {records.OrderForm: results.Order, records.OwnTradeForm: results.OwnTrade, DealForm: results.Deal}
-    result: Any = forms[form]
+    result: Any = FORMS[form]
     fields = msgspec.structs.fields(form)
     types: dict[str, Any] = get_type_hints(result)
     assert list(types) == [field.name for field in fields]

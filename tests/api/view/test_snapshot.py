@@ -19,6 +19,8 @@ from api.view.notices import Notices
 from api.view.orders import write_order, write_trades
 from api.view.protections import Protections
 from api.view.regimes import Regimes
+from api.view.request_forms import write_own_request, write_request_to_quote
+from api.view.requests import Requests
 from api.view.snapshot import SnapshotFailed
 from api.view.tables import NameTable, NumberTable
 from api.view.view import View
@@ -59,6 +61,12 @@ def shown(view: View) -> dict[str, Any]:
             for name in deal.parties
         ],
         "notices": [view.notices.write_answers(notice) for notice in view.notices.by_id.values()],
+        "requests": [
+            (write_own_request(request), write_request_to_quote(request, request.quote_of(name)))
+            for request in view.requests.by_id.values()
+            for name in view.accounts
+        ],
+        "open_requests": list(view.requests.open),
         "trades": [market.recent(1_000) for market in view.markets.values()],
         "candles": [
             {name: list(found.kept) for name, found in market.candles.items()} for market in view.markets.values()
@@ -85,6 +93,7 @@ OWN = (
     Notices,
     DirectTrades,
     Regimes,
+    Requests,
     Protections,
 )
 

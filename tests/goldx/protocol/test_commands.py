@@ -41,6 +41,11 @@ TAGS_OF_COMMANDS = {
     "deal.cancel": 30,
     "notice.publish": 60,
     "notice.acknowledge": 61,
+    "rfq.create": 31,
+    "rfq.quote": 32,
+    "rfq.withdraw": 33,
+    "rfq.accept": 34,
+    "rfq.cancel": 35,
 }
 TAGS_OF_EVENTS = {
     "order.accepted": 1,
@@ -85,6 +90,13 @@ TAGS_OF_EVENTS = {
     "trade.published": 37,
     "notice.published": 60,
     "notice.acknowledged": 61,
+    "rfq.created": 38,
+    "rfq.quoted": 39,
+    "rfq.grace_ended": 40,
+    "rfq.quote_ended": 41,
+    "rfq.accepted": 42,
+    "rfq.quote_done": 43,
+    "rfq.ended": 44,
 }
 
 

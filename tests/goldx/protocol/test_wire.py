@@ -11,6 +11,7 @@ from goldx.protocol import terms, units, wire
 from goldx.protocol.commands import BY_METHOD, AnyCommand, Leg, TradeTerms
 from goldx.protocol.events import EVENTS, AnyEvent, Trade
 from goldx.protocol.quote_commands import MassEntry
+from goldx.protocol.rfq_events import RfqGraceEnded, ShownQuote
 from goldx.protocol.units import BadValue
 
 identifiers = st.text("ABCxyz019._-", min_size=1, max_size=32)
@@ -70,6 +71,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "to_acknowledge": st.booleans(),
     "members": st.lists(identifiers, max_size=3).map(tuple),
     **dict.fromkeys(("client_deal_id", "counter_account"), st.sampled_from(["d1", "FIRM-B.H"])),
+    **dict.fromkeys(("rfq_id", "rfq_quote_id", "replaces"), st.integers(1, 2**53)),
+    "client_rfq_id": identifiers,
+    "trade_ids": st.lists(st.integers(1, 2**53), max_size=3).map(tuple),
+    "covering_price": prices,
+    "grace_ms": st.integers(terms.SHORTEST_RFQ_GRACE_MS, terms.LONGEST_RFQ_GRACE_MS),
+    **dict.fromkeys(("grace_until", "firm_until"), st.integers(0, wire.MAX_TIME_MS)),
+    **dict.fromkeys(("anonymous", "all_or_none", "hidden"), st.booleans()),
     "agreed_at": st.integers(0, wire.MAX_TIME_MS),
     "trading_day": st.sampled_from(["", "2026-11-24"]),
     "resale_lock_days": st.integers(0, 250),
@@ -90,6 +98,8 @@ def records(draw: st.DrawFn, record: type[Any]) -> Any:
             values["legs"] = tuple(draw(st.lists(records(Leg), min_size=1, max_size=3)))
         elif field.name == "trade":
             values["trade"] = draw(records(TradeTerms))
+        elif field.name == "quotes" and record is RfqGraceEnded:
+            values["quotes"] = tuple(draw(st.lists(records(ShownQuote), max_size=3)))
         elif field.name == "quotes":
             levels = draw(st.lists(records(MassEntry), min_size=1, max_size=3, unique_by=lambda q: (q.symbol, q.level)))
             values["quotes"] = tuple(map(with_prices, levels))

@@ -8,8 +8,9 @@ from matching.core.deal import Deal
 from matching.core.engine import Engine
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
+from matching.core.rfq import Request, RfqQuote
 from tests.matching.core.model import TERMS, Model
-from tests.matching.core.model_parts import Proposal
+from tests.matching.core.model_parts import Asked, Offer, Proposal
 from tests.matching.core.model_regime import TERMS as REGIME_TERMS
 
 Dump = dict[str, Any]
@@ -54,6 +55,8 @@ def dump_engine(engine: Engine) -> Dump:
         "deal_ids": (state.last_deal_id, state.deal_ids),
         "unpublished": {number: at for number, (at, _) in state.unpublished.items()},
         "notices": (state.last_notice_id, {number: list(names) for number, names in state.notices.items()}),
+        "requests": [_request(request) for request in state.requests.values()],
+        "rfq_ids": (state.last_rfq_id, state.last_rfq_quote_id, state.rfq_ids),
     }
 
 
@@ -95,12 +98,38 @@ def _deal(deal: Deal) -> Any:
     return deal.deal_id, *parties, *what, deal.session, deal.reserved
 
 
+def _request(request: Request) -> Any:
+    names = (request.account.name, request.client_rfq_id, request.instrument.symbol)
+    what = (request.side, request.quantity, request.grace_until, request.expire_at, request.members, request.anonymous)
+    return request.rfq_id, *names, *what, request.session, [_rfq_quote(quote) for quote in request.quotes.values()]
+
+
+def _rfq_quote(quote: RfqQuote) -> Any:
+    terms_given = (quote.account.name, quote.price, quote.quantity, quote.all_or_none)
+    return quote.quote_id, *terms_given, quote.firm_until, quote.session, quote.leaves, quote.reserved
+
+
+def _model_request(model: Model, request: Asked) -> Any:
+    c = request.asked
+    kept = "" if c.persist and not c.session.startswith("+") else c.session
+    what = (c.account, c.client_rfq_id, c.symbol, c.side, c.quantity, request.at + c.grace_ms, c.expire_at, c.members)
+    return request.number, *what, c.anonymous, kept, [_model_offer(model, request, offer) for offer in request.offers]
+
+
+def _model_offer(model: Model, request: Asked, offer: Offer) -> Any:
+    c = offer.given
+    what = (c.account, c.price, c.quantity, c.all_or_none, offer.firm_until, c.session, offer.leaving)
+    return offer.number, *what, model.offered(request, offer)[1]
+
+
 def _model_deals(model: Model) -> Dump:
     return {
         "deals": [_model_deal(model, deal) for deal in model.deals],
         "deal_ids": (model.last_deal_id, model.deal_ids),
         "unpublished": {number: at for number, (at, _) in model.to_publish.items()},
         "notices": (len(model.asked), model.waiting()),
+        "requests": [_model_request(model, request) for request in model.requests],
+        "rfq_ids": (model.last_rfq_id, model.last_offer, model.rfq_ids),
     }
 
 

@@ -22,6 +22,7 @@ from tests.matching.core.flows_of_deals import deal
 from tests.matching.core.flows_of_makers import maker_steps
 from tests.matching.core.flows_of_notices import notice
 from tests.matching.core.flows_of_regimes import regime_steps
+from tests.matching.core.flows_of_rfq import rfq
 from tests.matching.core.trade_terms import terms_of
 
 T = TypeVar("T")
@@ -130,10 +131,9 @@ class Flow:
             *([self.replace] * 6),
             *([self.cancel] * 3),
             *([self.quote] * 4),
-            *([self.set_phase] * 2),
-            *([self.timetable] * 2),
+            *([self.set_phase, self.timetable] * 2),
             *([self.bust] * 3),
-            *([partial(deal, self)] * 5),
+            *([partial(deal, self)] * 5 + [partial(rfq, self)] * 6),
             self.quote_cancel,
             self.cancel_all,
             self.session_close,

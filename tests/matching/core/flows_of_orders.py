@@ -1,4 +1,4 @@
-"""Generated command sequences that are mostly orders: deep books, plain orders of every day, quotes of makers."""
+"""Generated command sequences that are mostly orders: deep books, plain orders, quotes of makers; and requests."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -6,7 +6,10 @@ from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
 from tests.matching.core.flow_parts import changed, owner_of
 from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow
+from tests.matching.core.flows_of_deals import deal
 from tests.matching.core.flows_of_makers import grouped_quote, limits, maker_steps, mass, reset, sweep
+from tests.matching.core.flows_of_regimes import regime_steps
+from tests.matching.core.flows_of_rfq import rfq
 
 
 class DeepFlow(Flow):
@@ -125,3 +128,33 @@ class MakerFlow(Flow):
 
     def phase(self) -> AnyCommand:
         return commands.MarketSetPhase(self.symbol(), self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 3)))
+
+
+class RfqFlow(Flow):
+    """Requests for quotes and what they meet: quotes of many accounts, deals, orders, ends of days and sessions."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        for symbol in SYMBOLS:
+            yield commands.InstrumentDefine(symbol, maker_fee_bp=2, taker_fee_bp=self.dice.choose((5, 130)))
+        more = {"D": "m2", "E": "m4", "F": "m5"}
+        for account, member in (ACCOUNTS | more).items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account))
+            for asset in (units.CASH, *SYMBOLS):
+                yield commands.HoldingAdjust(account, asset, self.dice.choose((10**9, 10_000)), f"{account}-{asset}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        return (
+            *([lambda: rfq(self)] * 40),
+            *([lambda: deal(self)] * 3),
+            *([self.place] * 4),
+            self.cancel,
+            self.end_day,
+            self.session_close,
+            self.set_reference,
+            self.bust,
+            *([self.member_order] * (2 if self.chance(20) else 0)),
+            *([lambda: regime_steps(self)] * (1 if self.chance(20) else 0)),
+        )

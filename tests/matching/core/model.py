@@ -85,8 +85,10 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
             if symbol:
                 self.end_interruption(self.instruments[symbol])
                 self.run_stops()
-            elif what == 2:
+            elif what == 5:
                 self.publish(number)
+            elif what in (2, 3, 4):
+                self.request_is_due(what, number)
             elif what == 1:
                 self.end_deal(next(d for d in self.deals if d.number == number), "EXPIRED")
             else:
@@ -113,13 +115,14 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
     def due(self) -> list[tuple[int, int, int, str]]:
         """Return (when, what, number, symbol) of what is due.
 
-        What comes first at one time: 0 an order, 1 a deal, 2 the publication of a trade, 3 the end of an interruption.
+        What comes first at one time: 0 an order, 1 a deal, 2 a quote whose session has ended, 3 the end of a grace, 4 a
+        request, 5 the publication of a trade, 6 the end of an interruption.
         """
         expiries = [(o.expire_at, 0, o.order_id, "") for o in self.orders if o.expire_at is not None]
         deals = [(d.asked.expire_at, 1, d.number, "") for d in self.deals]
-        publications = [(at, 2, number, "") for number, (at, _) in self.to_publish.items()]
-        ends = [(i.interrupted_until, 3, 0, s) for s, i in self.instruments.items() if i.interrupted_until is not None]
-        return [one for one in (*expiries, *deals, *publications, *ends) if one[0] <= self.at]
+        publications = [(at, 5, number, "") for number, (at, _) in self.to_publish.items()]
+        ends = [(i.interrupted_until, 6, 0, s) for s, i in self.instruments.items() if i.interrupted_until is not None]
+        return [one for one in (*expiries, *deals, *publications, *ends, *self.due_requests()) if one[0] <= self.at]
 
     # Instruments
 
@@ -142,6 +145,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
         if impossible:
             raise Refused("BAD_VALUE")
         symbols = [*(o.symbol for o in self.orders), *(deal.asked.symbol for deal in self.deals)]
+        symbols += [request.asked.symbol for request in self.requests]
         if known is not None and (known.phase != terms.CLOSED or c.symbol in symbols):
             raise Refused("PHASE")
         if known is None or known.retired:
@@ -282,6 +286,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
         self.emit(events.MemberKilled, c.member)
         self.cancel_each([o for o in self.orders if o.account.member == c.member], "KILL")
         self.end_deals(self.deals_of(c.member), "KILL")
+        self.end_requests_of(c.member, "KILL")
 
     def do_member_halt(self, c: commands.MemberHalt) -> None:
         member = self.member(c.member)
@@ -292,6 +297,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
         member.halted = True
         self.emit(events.MemberHalted, c.member)
         self.end_deals(self.deals_of(c.member), "HALT")
+        self.end_requests_of(c.member, "HALT")
 
     def do_member_restore(self, c: commands.MemberRestore) -> None:
         member = self.member(c.member)
@@ -323,6 +329,9 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
         self.end_deals(self.deals, "EXPIRED")
         self.deal_ids = {name: used for name, used in self.deal_ids.items() if used[1] == self.day}
+        for request in list(self.requests):
+            self.end_request(request, "EXPIRED")
+        self.rfq_ids = {name: used for name, used in self.rfq_ids.items() if used[1] == self.day}
         if c.rules >= 2:
             self.report_holdings()
             self.before, self.touched = self.holdings(), []

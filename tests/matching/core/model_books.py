@@ -9,7 +9,7 @@ from goldx.protocol.events import AnyEvent
 from goldx.protocol.regime_commands import VenueSetRegime
 from tests.amounts import money_of
 from tests.matching.core.model_auction import uncrossing
-from tests.matching.core.model_parts import Account, Instrument, Member, Order, Proposal, could_use, fee_after
+from tests.matching.core.model_parts import Account, Asked, Instrument, Member, Order, Proposal, could_use, fee_after
 from tests.matching.core.model_protection import Limits, protect
 
 
@@ -44,6 +44,7 @@ class Books:
         self.coming: list[Order] = []
         """New orders of a mass quote: their money and gold are reserved, and they have not entered the book yet."""
         self.deals: list[Proposal] = []
+        self.requests: list[Asked] = []
         self.fees_collected = 0
         self.out: list[AnyEvent] = []
         self.touched: list[tuple[str, str]] = []

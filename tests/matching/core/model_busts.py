@@ -1,13 +1,13 @@
 """Annulments in the brute-force model, which keeps every trade and takes amounts and parties from its own record."""
 
 from goldx.protocol import commands, events, units
-from tests.matching.core.model_deals import Deals
 from tests.matching.core.model_parts import Account, Refused
+from tests.matching.core.model_rfq import Requests
 
 HALF_AN_HOUR = 30 * 60 * 1_000
 
 
-class Busts(Deals):
+class Busts(Requests):
     def do_trade_bust(self, c: commands.TradeBust) -> None:
         trade, given = self.trades.get(c.trade_id), c.trade
         if trade is None or given is None:

@@ -117,13 +117,15 @@ class Deals(OrderCommands):
         parties = (self.accounts[asked.account], other)
         self.settle_deal(instrument, *(parties if asked.side == terms.BUY else parties[::-1]), asked)
 
-    def settle_deal(self, instrument: Instrument, buyer: Account, seller: Account, c: DealPropose) -> None:
+    def settle_deal(
+        self, instrument: Instrument, buyer: Account, seller: Account, c: DealPropose, kind: int = DEAL
+    ) -> None:
         amount = money_of(c.price, c.quantity)
         fee = self.gives(c, terms.BUY)[1] - amount
         self.fees_collected += fee + fee
         self.last_trade_id += 1
         names = (0, 0, buyer.name, seller.name, None, 0, 0)
-        self.emit(events.Trade, self.last_trade_id, c.symbol, c.price, c.quantity, amount, *names, fee, fee, DEAL)
+        self.emit(events.Trade, self.last_trade_id, c.symbol, c.price, c.quantity, amount, *names, fee, fee, kind)
         made = self.out[-1]
         assert isinstance(made, events.Trade)
         self.trades[self.last_trade_id] = made

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from goldx.protocol import terms, units
 from goldx.protocol.commands import InstrumentDefine
 from goldx.protocol.deal_commands import DealPropose
+from goldx.protocol.rfq_commands import RfqCreate, RfqQuote
 from goldx.protocol.terms import CLOSED
 from tests.amounts import money_of
 
@@ -129,6 +130,32 @@ class Proposal:
     def names(self) -> tuple[int, str, str, str, str]:
         asked = self.asked
         return self.number, asked.account, asked.client_deal_id, asked.counter_account, asked.symbol
+
+
+@dataclass(eq=False)
+class Offer:
+    """A quote in a request."""
+
+    number: int
+    given: RfqQuote
+    firm_until: int
+    leaving: bool = False
+    """Whether its session has ended."""
+
+
+@dataclass(eq=False)
+class Asked:
+    """A request for quotes."""
+
+    number: int
+    asked: RfqCreate
+    at: int
+    opened: bool = False
+    """Whether its grace is over."""
+    offers: list[Offer] = field(default_factory=list)
+
+    def names(self) -> tuple[int, str, str, str]:
+        return self.number, self.asked.account, self.asked.client_rfq_id, self.asked.symbol
 
 
 def fee_after(residue: int, amount: int, basis_points: int) -> tuple[int, int]:

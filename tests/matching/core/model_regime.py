@@ -66,6 +66,10 @@ class Regimes(Books):
             if instrument.phase in TRADING:
                 instrument.interrupted_until = None
                 self.change_phase(instrument, terms.CLOSED)
+        self.end_anonymous()
+
+    def end_anonymous(self) -> None:
+        """End what only a regime with the order book allows besides; ``Requests`` knows it."""
 
     def may_match(self) -> bool:
         """Return whether the regime allows the order book and all that goes with it."""
@@ -112,6 +116,8 @@ class Regimes(Books):
         now |= {
             self.person(self.accounts[c.account].owner) for c in proposed if (c.symbol, c.side) == (symbol, terms.BUY)
         }
+        sold = [r for r in self.requests if (r.asked.symbol, r.asked.side) == (symbol, terms.SELL)]
+        now |= {self.person(self.accounts[o.given.account].owner) for r in sold for o in r.offers}
         after = now | {self.person(account.owner) for account in joining}
         if len(after) > max(most, len(now)):
             raise Refused("MAX_HOLDERS")

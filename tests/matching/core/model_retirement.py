@@ -1,11 +1,11 @@
 """The model's commands that cancel orders for the venue, and that take instruments and accounts out of use."""
 
 from goldx.protocol import commands, events, terms
-from tests.matching.core.model_deals import Deals
 from tests.matching.core.model_parts import Instrument, Refused
+from tests.matching.core.model_rfq import Requests
 
 
-class Retirement(Deals):
+class Retirement(Requests):
     def instrument(self, symbol: str) -> Instrument:
         if symbol not in self.instruments:
             raise Refused("UNKNOWN_SYMBOL")
@@ -19,10 +19,17 @@ class Retirement(Deals):
             raise Refused("BAD_VALUE")
         found = [o for o in self.orders if o.symbol == c.symbol and c.account in (None, o.account.name)]
         parties = [d for d in self.deals if d.asked.symbol == c.symbol and c.account in (None, *d.parties())]
-        if not found and not parties:
+        asked = [r for r in self.requests if r.asked.symbol == c.symbol]
+        named = [r for r in asked if c.account in (None, r.asked.account, *(o.given.account for o in r.offers))]
+        if not found and not parties and not named:
             raise Refused("UNKNOWN_ORDER")
         self.cancel_each(found, "VENUE", c.reason)
         self.end_deals(parties, "VENUE", c.reason)
+        for request in named:
+            if c.account in (None, request.asked.account):
+                self.end_request(request, "VENUE", c.reason)
+            else:
+                self.end_offers(request, [o for o in request.offers if o.given.account == c.account], "VENUE", c.reason)
 
     def do_instrument_retire(self, c: commands.InstrumentRetire) -> None:
         instrument = self.instrument(c.symbol)
@@ -36,6 +43,8 @@ class Retirement(Deals):
         instrument.retired = True
         self.emit(events.InstrumentRetired, c.symbol)
         self.end_deals([d for d in self.deals if d.asked.symbol == c.symbol], "VENUE", f"{c.symbol} was retired")
+        for request in [r for r in self.requests if r.asked.symbol == c.symbol]:
+            self.end_request(request, "VENUE", f"{c.symbol} was retired")
 
     def do_account_retire(self, c: commands.AccountRetire) -> None:
         account = self.account(c.account)
@@ -46,3 +55,5 @@ class Retirement(Deals):
         account.retired = True
         self.emit(events.AccountRetired, c.account)
         self.end_deals([d for d in self.deals if c.account in d.parties()], "VENUE", f"{c.account} was retired")
+        for request in [r for r in self.requests if r.asked.account == c.account]:
+            self.end_request(request, "VENUE", f"{c.account} was retired")

@@ -16,7 +16,7 @@ from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, must_end
 from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.flows import Flow
-from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow
+from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow, RfqFlow
 from tests.matching.core.model import Model
 from tests.matching.core.validator import Conservation, validate
 
@@ -139,3 +139,20 @@ def test_market_makers() -> None:
     print(dict(happened))
     assert happened["protection.triggered"] > 20
     assert happened["order.replaced"] > 5, "sides of mass quotes that are reduced where they are"
+
+
+def test_requests_for_quotes() -> None:
+    happened: Counter[str] = Counter()
+    refused: Counter[tuple[str, str]] = Counter()
+    for seed in range(6):
+        pair = Pair()
+        for at, command in RfqFlow(SeededDice(Random(SEED + seed))).steps(150):
+            pair.step(at, command)
+        happened += pair.happened
+        refused += pair.refused
+    print(dict(happened), dict(refused))
+    assert happened["rfq.quote_done"] > happened["rfq.accepted"] > 20, "some are filled by several quotes"
+    assert refused["rfq.accept", "CANNOT_FILL"]
+    assert refused["rfq.accept", "TOO_EARLY"]
+    assert refused["rfq.quote", "FIRM"] > 10
+    assert refused["rfq.withdraw", "FIRM"]

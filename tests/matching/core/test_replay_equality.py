@@ -13,7 +13,7 @@ from tests.matching.core.dice import Dice, HypothesisDice, SeededDice
 from tests.matching.core.driving import apply_plain, command_tuple, must_end
 from tests.matching.core.dump import dump_engine
 from tests.matching.core.flows import Flow
-from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow
+from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow, RfqFlow
 from tests.matching.core.validator import validate
 
 
@@ -56,6 +56,11 @@ def test_plain_orders() -> None:
 def test_market_makers() -> None:
     for seed in range(3):
         run_with_restores(MakerFlow(SeededDice(Random(seed))), 150)
+
+
+def test_requests_for_quotes() -> None:
+    for seed in range(3):
+        run_with_restores(RfqFlow(SeededDice(Random(seed))), 150)
 
 
 def test_commands_applied_together_equal_those_applied_one_by_one() -> None:

@@ -15,7 +15,8 @@ from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_level
 from matching.core.orders import Order
-from matching.core.state import DEALS, UNPUBLISHED, State
+from matching.core.rfq import RfqQuote
+from matching.core.state import DEALS, GRACE_ENDS, LEAVING, REQUESTS, UNPUBLISHED, State
 from tests.amounts import money_of
 
 
@@ -51,6 +52,7 @@ def validate(engine: Engine) -> None:
     for order in state.orders.values():
         check_order(order)
     check_deals(state)
+    check_requests(state)
     for account in state.accounts.values():
         check_account(state, account)
 
@@ -168,6 +170,54 @@ def check_deals(state: State) -> None:
         assert number not in state.busted
 
 
+def check_requests(state: State) -> None:
+    """Check the requests for quotes: what their quotes reserve, that all end in time, and what is counted."""
+    timed = {(time, number) for time, number, _ in state.timetable}
+    assert list(state.requests) == sorted(state.requests)
+    quotes = [quote for request in state.requests.values() for quote in request.quotes.values()]
+    for number, request in state.requests.items():
+        assert 0 < number == request.rfq_id <= state.last_rfq_id
+        assert state.rfq_ids[request.account.name, request.client_rfq_id][0] == number
+        assert request.expire_at > state.now, "a request has outlived its time"
+        assert (request.expire_at, REQUESTS + number) in timed, "a request would never expire"
+        assert request.grace_until <= state.now or (request.grace_until, GRACE_ENDS + number) in timed
+        assert not request.account.refusal
+        numbers = [quote.quote_id for quote in request.quotes.values()]
+        assert numbers == sorted(numbers)
+        for name, quote in request.quotes.items():
+            assert (quote.account.name, quote.request) == (name, request)
+            check_quote(quote)
+    for quote in quotes:
+        assert quote.leaves == (quote.quote_id in state.leaving)
+        assert not quote.leaves or (quote.firm_until, LEAVING + quote.quote_id) in timed, "a quote would never leave"
+        assert not quote.leaves or quote.firm_until > state.now, "a quote should have left"
+    assert len({quote.quote_id for quote in quotes}) == len(quotes)
+    assert all(quote in quotes for quote in state.leaving.values()), "a quote that is over would leave"
+    for member in state.members.values():
+        asked = [request for request in state.requests.values() if request.account.member is member]
+        assert member.open_requests == len(asked) <= terms.MAX_OPEN_REQUESTS
+        given = [quote for quote in quotes if quote.account.member is member]
+        assert member.open_rfq_quotes == len(given) <= terms.MAX_OPEN_RFQ_QUOTES
+    for symbol, instrument in state.instruments.items():
+        of_symbol = [request for request in state.requests.values() if request.instrument is instrument]
+        assert instrument.open_requests == len(of_symbol), f"{symbol}: the number of open requests"
+
+
+def check_quote(quote: RfqQuote) -> None:
+    request = quote.request
+    assert not quote.account.refusal
+    assert request.asks(quote.account.member)
+    assert quote.quote_id > 0
+    assert 0 < quote.quantity <= request.quantity
+    assert not quote.all_or_none or quote.quantity == request.quantity
+    assert min(request.grace_until + terms.RFQ_FIRM_MS, request.expire_at) <= quote.firm_until <= request.expire_at
+    buying = request.side == terms.SELL
+    assert quote.balance is quote.account.balances[units.CASH if buying else request.instrument.symbol]
+    amount = money_of(quote.price, quote.quantity)
+    cost = amount + fees.fee(0, amount, request.instrument.taker_fee)
+    assert quote.reserved == (cost if buying else quote.quantity), f"reservation of quote {quote.quote_id}"
+
+
 def check_account(state: State, account: Account) -> None:
     assert account.balances[units.CASH] is account.cash
     reserved: Counter[str] = Counter()
@@ -177,9 +227,13 @@ def check_account(state: State, account: Account) -> None:
     for deal in state.deals.values():
         if deal.account is account:
             reserved[units.CASH if deal.side == terms.BUY else deal.instrument.symbol] += deal.reserved
+    for request in state.requests.values():
+        for quote in request.quotes.values():
+            if quote.account is account:
+                reserved[units.CASH if request.side == terms.SELL else request.instrument.symbol] += quote.reserved
     for asset, balance in account.balances.items():
         where = f"{account.name} {asset}"
-        assert balance.reserved == reserved[asset], f"{where}: reserved is not what the open orders and deals could use"
+        assert balance.reserved == reserved[asset], f"{where}: reserved is not what is open could use"
         assert balance.reserved >= 0
         assert balance.total - balance.locked - balance.reserved >= 0, f"{where}: below zero"
         assert balance.locked == sum((balance.locks or {}).values()) >= 0

@@ -1,13 +1,15 @@
-"""Negotiated deals in settlement: posted as any trade, without a part in prices, and counted apart in the bulletin."""
+"""Deals and requests for quotes in settlement: posted as any trade, no part in prices, counted apart by kind."""
 
+import asyncio
 from io import BytesIO
 
 import openpyxl
 from sqlalchemy import select
 
-from goldx.protocol.commands import InstrumentDefine, MarketSetPhase
+from goldx.protocol.commands import InstrumentDefine, MarketSetPhase, OrderCancel
 from goldx.protocol.deal_commands import DealAccept, DealPropose
-from goldx.protocol.terms import BUY, CLOSED, CONTINUOUS, DEAL_TRADE
+from goldx.protocol.rfq_commands import RfqAccept, RfqCreate, RfqQuote
+from goldx.protocol.terms import BUY, CLOSED, CONTINUOUS, DEAL_TRADE, RFQ_TRADE, SELL, SHORTEST_RFQ_GRACE_MS
 from settlement.closing import bulletin, statement_paper
 from settlement.closing import day as days
 from settlement.closing.paper import LANGUAGES, Language
@@ -31,11 +33,18 @@ async def test_a_deal_is_posted_and_reconciled_and_makes_no_price(exchange: Smal
     await exchange.trade("B.H", "A.H", 60_000, 20)
     proposed = DealPropose("B.H", "d1", "A.H", "AU", BUY, 10_000, 66_000, FAR)
     await exchange.engine_runner.run(proposed, DealAccept("A.H", 1))
+    asked = RfqCreate("A.H", "r1", "AU", SELL, 5_000, FAR, SHORTEST_RFQ_GRACE_MS)
+    await exchange.engine_runner.run(asked, RfqQuote("B.H", 1, 65_000, 5_000))
+    (request,) = exchange.engine_runner.engine.state.requests.values()
+    while exchange.engine_runner.engine.state.now < request.grace_until:
+        await asyncio.sleep(0.1)
+        await exchange.engine_runner.run(OrderCancel("-"))
+    await exchange.engine_runner.run(RfqAccept("A.H", 1, 65_000))
     await exchange.post()
     async with exchange.engine.connect() as connection:
         rows = (await connection.execute(select(trade).order_by(trade.c.trade_id))).all()
         last = await connection.scalar(select(instrument.c.last_price))
-    assert [(row.price, row.kind) for row in rows] == [(60_000, None), (66_000, DEAL_TRADE)]
+    assert [(row.price, row.kind) for row in rows] == [(60_000, None), (66_000, DEAL_TRADE), (65_000, RFQ_TRADE)]
     assert (rows[1].buy_fee, rows[1].sell_fee) == (528, 528), "8 bp of 6,600.00 CNY on both sides"
     assert last == 60_000, "a deal is not the last price"
     assert (await do(exchange, fees.compare))[1] == []
@@ -45,16 +54,17 @@ async def test_a_deal_is_posted_and_reconciled_and_makes_no_price(exchange: Smal
     first, second = await do(exchange, days.over)
     (quiet,) = (await do(exchange, bulletin.find, first.day)).content["instruments"]
     (traded,) = (await do(exchange, bulletin.find, second.day)).content["instruments"]
-    assert "deals" not in quiet
+    assert not {"deals", "requests"} & set(quiet)
     assert traded["deals"] == {"trades": 1, "quantity": 10_000, "amount": 660_000}
+    assert traded["requests"] == {"trades": 1, "quantity": 5_000, "amount": 325_000}
     assert (traded["trades"], traded["quantity"], traded["high"]) == (1, 20_000, 60_000)
     assert (traded["closing_price"], traded["settlement_price"]) == (60_000, 60_000)
-    assert all(word(language, "deals") for language in LANGUAGES)
+    assert all(word(language, name) for language in LANGUAGES for name in ("deals", "requests"))
     statement = await statement_of(exchange, "B.H")
-    assert [record.get("kind") for record in statement.content["trades"]] == [None, "deal"]
+    assert [record.get("kind") for record in statement.content["trades"]] == [None, "deal", "rfq"]
     sheets: tuple[tuple[Language, str, list[str]], ...] = (
-        ("en", "Trades", ["buy", "buy (deal)"]),
-        ("zh", word("zh", "trades"), ["买入", "买入 (协议成交)"]),
+        ("en", "Trades", ["buy", "buy (deal)", "buy (request for quotes)"]),
+        ("zh", word("zh", "trades"), ["买入", "买入 (协议成交)", "买入 (询价成交)"]),
     )
     for language, sheet, expected in sheets:
         book = openpyxl.load_workbook(BytesIO(statement_paper.write(statement, "xlsx", language)))
