@@ -251,6 +251,7 @@ async def test_gold_and_money_are_conserved(
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(900)
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(operations=st.lists(st.one_of(*OF_CLERKS, *OF_PARTS), min_size=20, max_size=50))
 async def test_gold_and_money_are_conserved_by_many_operations(
@@ -311,6 +312,7 @@ async def until_settled(exchange: SmallExchange) -> None:
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(900)
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(operations=st.lists(st.one_of(*OF_CLERKS, KILLS, KILLS), min_size=30, max_size=60))
 async def test_a_process_that_is_killed_at_random_loses_nothing(
