@@ -22,7 +22,7 @@ from goldx.protocol.terms import DEAL_TRADE, RFQ_TRADE
 from goldx.protocol.units import CASH, BadValue
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.closing import prices, taken_over
+from settlement.closing import invoices, prices, taken_over, tax_profiles
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, balances_at, ended_at
 from settlement.closing.differs import PaperDiffers
@@ -98,9 +98,12 @@ async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any
 
     ``known`` are the step's facts.
     """
+    issuer, corrected = await tax_profiles.issuer(connection, day.day), await _corrected(connection, day)
     return {
         "format": FORMAT,
         "paper": NAME,
+        **({} if issuer is None else {"issuer": issuer}),
+        **({"invoices_corrected": corrected} if corrected["count"] else {}),
         "day": day.day.isoformat(),
         "first_sequence": day.first,
         "last_sequence": day.last,
@@ -199,6 +202,12 @@ async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, A
         }
         for symbol in sorted(before.keys() | after.keys())
     ]
+
+
+async def _corrected(connection: AsyncConnection, day: Day) -> dict[str, int]:
+    """Return the number of invoices that red ones of the day cancel out, and the sum of these, which is negative."""
+    red = [row for row in await invoices.corrections_of(connection, day.day) if row.corrects is not None]
+    return {"count": len(red), "amount_fen": sum(row.total_fen for row in red)}
 
 
 async def _breaks(connection: AsyncConnection, day: Day, ended: int) -> list[dict[str, Any]]:

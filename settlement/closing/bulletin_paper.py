@@ -12,7 +12,7 @@ from settlement.workbooks import writing
 from settlement.workbooks.writing import Out, Sheet, scaled
 
 KINDS: Final = ("pdf", "xlsx", "csv", "json")
-PARTS: Final = ("instruments", "registered", "stock", "record", "breaks")
+PARTS: Final = ("instruments", "registered", "stock", "record", "breaks", "about")
 """The parts of a bulletin; a CSV holds one of them."""
 
 Say = Callable[[str], str]
@@ -93,9 +93,16 @@ def render(found: Bulletin, language: Language) -> bytes:
 
 
 def _head(content: Mapping[str, Any], say: Say) -> list[tuple[str, str]]:
+    corrected = content.get("invoices_corrected")
     return [
+        *([(say("issuer"), content["issuer"])] if "issuer" in content else []),
         (say("range"), f"{content['first_sequence']}–{content['last_sequence']}"),
         (say("ended_at"), moment(content["ended_at"])),
+        *(
+            [(say("invoices_corrected"), f"{corrected['count']} · {money(corrected['amount_fen'])} CNY")]
+            if corrected
+            else []
+        ),
     ]
 
 
@@ -236,4 +243,5 @@ def _sheets(found: Bulletin, language: Language) -> dict[str, Sheet]:
             (say("kind"), say("open_breaks")),
             [(say(f"break.{one['kind']}"), one["open"]) for one in content["breaks"]],
         ),
+        "about": Sheet(say("bulletin"), (say("item"), ""), _head(content, say)),
     }

@@ -6,7 +6,9 @@ in each fee is found, ``settlement.closing.invoice_lines`` says.
 
 An invoice is never changed. To correct one, a person proposes and another approves: a red invoice with the next number
 and negative amounts cancels it out, and, if that was asked for, a new one names the buyer that holds by then. Both are
-of the present trading day.
+of the present trading day; the close of that day names them, and so do the member's statement and the bulletin. Money
+of a fee that should not have been taken goes back by a correction in the ledger (``settlement.ledger.corrections``), of
+which the red invoice is the document.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +63,8 @@ class Invoice(NamedTuple):
 async def work(connection: AsyncConnection, day: Day) -> bytes:
     """Make the invoices of a day, a step of its close; return number, member and SHA-256 of each, as JSON.
 
-    Repeated, it makes none again. Raises PaperDiffers if one was made before with other figures.
+    The corrections that were made on the day are named beside them, with the number of what they correct. Repeated, it
+    makes none again. Raises PaperDiffers if one was made before with other figures.
     """
     buyers = await tax_profiles.on(connection, day.day)
     seller = await tax_profiles.seller(connection, day.day)
@@ -88,7 +91,19 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
         issued.append((number, code, hashed))
     if left := made.keys() - lines.keys():
         raise PaperDiffers(f"{day.day}: there are invoices for {', '.join(sorted(left))}, which owed nothing")
-    return canonical({"day": day.day.isoformat(), "invoices": issued})
+    # The act with which a step begins has waited for the corrections that were being approved; later ones are of the
+    # next day.
+    rows = await corrections_of(connection, day.day)
+    made_of_day = [(row.invoice_no, row.corrects, row.replaces, row.member, row.hash.hex()) for row in rows]
+    corrected = {"corrections": made_of_day} if made_of_day else {}
+    return canonical({"day": day.day.isoformat(), "invoices": issued, **corrected})
+
+
+async def corrections_of(connection: AsyncConnection, day: date) -> Sequence[Row[Any]]:
+    """Return the red invoices of a trading day, and those that take the place of others, by number."""
+    columns = invoice.c
+    query = select(invoice).where(columns.day == day, columns.corrects.is_not(None) | columns.replaces.is_not(None))
+    return (await connection.execute(query.order_by(columns.invoice_no))).all()
 
 
 async def _originals(connection: AsyncConnection, day: Day) -> dict[str, Row[Any]]:

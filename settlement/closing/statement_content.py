@@ -17,7 +17,7 @@ from typing import Any, Final
 from goldx.protocol.units import CASH
 from settlement.base.sub_accounts import SUFFIXES, owner_of
 from settlement.closing.canonical import canonical
-from settlement.closing.day import Day, Held
+from settlement.closing.day import Held
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.statement_sources import Sources
 from settlement.closing.statement_trades import Traded
@@ -55,6 +55,8 @@ def of_account(found: Sources, account: str, traded: Traded) -> dict[str, Any]:
         "movements": list(moved),
         "lots": list(found.lots.get(account, ())),
     }
+    if found.issuer is not None:
+        content["issuer"] = found.issuer
     if account in found.differences:
         content["differences"] = list(found.differences[account])
     check(content)
@@ -177,12 +179,13 @@ def check_follows(before: Mapping[str, Any] | None, content: Mapping[str, Any]) 
             raise PaperDiffers(text.format(*about))
 
 
-def of_member(day: Day, accounts: Sequence[Mapping[str, Any]], hashes: Mapping[str, str]) -> dict[str, Any]:
+def of_member(found: Sources, accounts: Sequence[Mapping[str, Any]], hashes: Mapping[str, str]) -> dict[str, Any]:
     """Return the statement of a member: the sums of its accounts, each with the SHA-256 of its own statement.
 
     ``accounts`` are the contents of their statements, with the number of their trades in place of these.
     """
-    first = accounts[0]
+    first, day = accounts[0], found.day
+    corrections = found.corrections.get(first["member"], ())
     symbols = sorted({metal["symbol"] for content in accounts for metal in content["metal"]})
     differences = [each for content in accounts for each in content.get("differences", ())]
     return {
@@ -210,6 +213,8 @@ def of_member(day: Day, accounts: Sequence[Mapping[str, Any]], hashes: Mapping[s
             }
             for content in accounts
         ],
+        **({} if found.issuer is None else {"issuer": found.issuer}),
+        **({"invoice_corrections": list(corrections)} if corrections else {}),
         **({"differences": differences} if differences else {}),
     }
 

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from goldx.protocol.units import CASH, BadValue
+from settlement.closing import correction_paper
 from settlement.closing.paper import Column, Language, Paper
 from settlement.closing.statements import Statement
 from settlement.closing.words import moment, money, price, shown_day, weight, word
@@ -58,6 +59,9 @@ def render(found: Statement, language: Language) -> bytes:
         _trades(paper, content, say)
         _movements(paper, content, say)
         _lots(paper, content["lots"], say)
+    if "invoice_corrections" in content:
+        paper.heading(say("invoice_corrections"))
+        correction_paper.write(paper, content["invoice_corrections"], say)
     if "differences" in content:
         _differences(paper, content["differences"], say)
     paper.note(say("confirm").format(content["days_to_object"]))
@@ -81,7 +85,8 @@ def _names(content: Mapping[str, Any]) -> str:
 
 
 def _head(content: Mapping[str, Any], say: Any) -> list[tuple[str, str]]:
-    rows = [(say("member"), content["member"])]
+    rows = [(say("issuer"), content["issuer"])] if "issuer" in content else []
+    rows.append((say("member"), content["member"]))
     if "account" in content:
         rows += [
             (say("account"), content["account"]),
@@ -288,6 +293,8 @@ def workbook(found: Statement, language: Language) -> bytes:
         ),
     ]
     sheets += _account_sheets(content, say) if "accounts" not in content else [_accounts_sheet(content, say)]
+    if "invoice_corrections" in content:
+        sheets.append(correction_paper.sheet(content["invoice_corrections"], say))
     if "differences" in content:
         sheets.append(_difference_sheet(content["differences"], say))
     return writing.write_book(sheets, day)

@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.database import among
 from settlement.base.sub_accounts import PLEDGE, is_trading_account, owner_of
 from settlement.charges import tariff
-from settlement.closing import taken_over
+from settlement.closing import invoices, taken_over, tax_profiles
 from settlement.closing.day import Day, Held, balances_at, holdings_at
 from settlement.documents.custody import RECEIPT_ISSUED
 from settlement.documents.kinds import TRADE
@@ -63,6 +64,10 @@ class Sources(NamedTuple):
     lots: Mapping[str, Sequence[Mapping[str, Any]]]
     differences: Mapping[str, Sequence[Mapping[str, Any]]]
     """The differences between engine and ledger at the end of the day that were taken over into the next one."""
+    issuer: str | None
+    """The name of the venue as its papers have it, None where none was recorded."""
+    corrections: Mapping[str, Sequence[Mapping[str, Any]]]
+    """The corrections of invoices of the day by the code of the member."""
 
 
 async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
@@ -73,6 +78,7 @@ async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
     known = {row.account: row for row in await connection.execute(accounts)}
     opening, closing = await _balances(connection, before.last), await _balances(connection, day.last)
     differences = await _differences(connection, day)
+    corrections, corrected = await _corrections(connection, day)
     had = {owner_of(name) for balances in (opening, closing) for (name, _), balance in balances.items() if balance}
     return Sources(
         day,
@@ -84,10 +90,12 @@ async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
         closing,
         {(held.account, held.asset): held for held in await holdings_at(connection, before)},
         {(held.account, held.asset): held for held in await holdings_at(connection, day)},
-        sorted((had | differences.keys() | await _touched(connection, day)) & known.keys()),
+        sorted((had | differences.keys() | corrected | await _touched(connection, day)) & known.keys()),
         await _movements(connection, day),
         await _lots(connection, day, ended_at),
         differences,
+        await tax_profiles.issuer(connection, day.day),
+        corrections,
     )
 
 
@@ -96,6 +104,18 @@ async def _differences(connection: AsyncConnection, day: Day) -> dict[str, list[
     for row in await taken_over.of_day(connection, day.day):
         found[owner_of(row.difference.account)].append(row.listed())
     return dict(found)
+
+
+async def _corrections(connection: AsyncConnection, day: Day) -> tuple[dict[str, list[Mapping[str, Any]]], set[str]]:
+    """Return the corrections of invoices of a day by member, and the accounts that they are about."""
+    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    accounts: set[str] = set()
+    for row in await invoices.corrections_of(connection, day.day):
+        content = msgspec.json.decode(row.content)
+        names = ("invoice", "corrects", "replaces", "net_fen", "tax_fen", "amount_fen", "reason")
+        found[row.member].append({name: content[name] for name in names if name in content})
+        accounts |= {line["account"] for line in content["lines"]}
+    return dict(found), accounts
 
 
 async def _balances(connection: AsyncConnection, sequence: int) -> dict[tuple[str, str], int]:

@@ -91,7 +91,7 @@ async def work(connection: AsyncConnection, day: Day, tell: Tell = silent) -> by
         issued += await _write(connection, day, due, texts, made)
         await tell(len(issued), len(found.active))
     texts = {
-        (member, ""): canonical(statement_content.of_member(day, contents, hashes))
+        (member, ""): canonical(statement_content.of_member(found, contents, hashes))
         for member, contents in sorted(by_member.items())
     }
     issued += await _write(connection, day, due, texts, made)

@@ -74,6 +74,12 @@ async def seller(connection: AsyncConnection, day: date) -> dict[str, str] | Non
     return None if row is None else {"title": row.title, "tax_number": row.tax_number}
 
 
+async def issuer(connection: AsyncConnection, day: date) -> str | None:
+    """Return the name of the venue as statements and bulletins of a trading day have it; None if none was recorded."""
+    found = await seller(connection, day)
+    return None if found is None else found["title"]
+
+
 async def on(connection: AsyncConnection, day: date) -> Mapping[str, Buyer]:
     """Return the buyer of every member on a trading day."""
     columns = tax_profile.c

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, LargeBinary, Row, Select, Table, literal, select
+from sqlalchemy import ARRAY, BigInteger, Column, LargeBinary, Row, Select, Table, any_, bindparam, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.units import BadValue, format_amount, format_money, format_price
@@ -24,7 +24,7 @@ from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.machines import MACHINES
 from settlement.reconciliation import breaks
 from settlement.tables.assays import assay_exchange
-from settlement.tables.banking import bank_tie, bank_void, virtual_account_end
+from settlement.tables.banking import bank_tie, bank_void, virtual_account, virtual_account_end
 from settlement.tables.base import proposal
 from settlement.tables.charges import fee_bill, tariff
 from settlement.tables.closing import day_difference
@@ -36,6 +36,7 @@ from settlement.tables.lots import acceptance, lot, provenance
 from settlement.tables.papers import invoice
 from settlement.tables.reconciliation import recon_break, warehouse_key
 from settlement.tables.recycling import aml_report, counter_ticket
+from settlement.tables.withdrawals import withdrawal_limit
 
 PAUSE: Final = 0.2
 """Seconds between two checks of a proposal whose outcome is waited for."""
@@ -250,12 +251,27 @@ async def _lots_and_accounts(
             numbers += (await connection.execute(known)).scalars()
         for column in (table.c[name] for name in ("account", "from_account", "to_account") if name in table.c):
             accounts |= set((await connection.execute(select(column).where(of, column.is_not(None)))).scalars())
+    if (query := _ACCOUNTS.get(kind)) is not None:
+        accounts |= set((await connection.execute(query, {"subjects": list(subjects)})).scalars())
     if numbers and not accounts:
         owners = select(lot.c.account).where(among(lot.c.lot_id, numbers))
         accounts |= set((await connection.execute(owners)).scalars())
     return sorted(set(numbers)), sorted(accounts)
 
 
+_SUBJECTS: Final = any_(bindparam("subjects", type_=ARRAY(BigInteger)))
+_ACCOUNTS: Final[Mapping[str, Select[Any]]] = {
+    "bank_tie": select(cash_transfer.c.account)
+    .join(bank_tie, cash_transfer.c.cash_id == any_(bank_tie.c.money))
+    .where(bank_tie.c.tie_no == _SUBJECTS),
+    "virtual_account_end": select(virtual_account.c.account)
+    .join(virtual_account_end, virtual_account_end.c.number == virtual_account.c.number)
+    .where(virtual_account_end.c.end_no == _SUBJECTS),
+    "withdrawal_limit": select(withdrawal_limit.c.account).where(
+        withdrawal_limit.c.limit_no == _SUBJECTS, withdrawal_limit.c.account.is_not(None)
+    ),
+}
+"""Queries for the trading accounts of documents that do not name them in a column of their own listing."""
 _INSIDE: Final[Mapping[str, Table]] = {"load_out": load_out_lot, "transfer": transfer_lot}
 """Tables of the lots of a document."""
 

@@ -10,6 +10,32 @@ INVOICES = "closing/invoices.py"
 LINES = "closing/invoice_lines.py"
 
 BUGS = (
+    Bug(
+        "the close forgets the corrections of its day",
+        INVOICES,
+        'corrected = {"corrections": made_of_day} if made_of_day else {}',
+        "corrected: dict[str, str] = {}",
+    ),
+    Bug(
+        "a replaced invoice is no correction",
+        INVOICES,
+        "columns.corrects.is_not(None) | columns.replaces",
+        "columns.corrects",
+    ),
+    Bug(
+        "corrections are of all days",
+        INVOICES,
+        "columns.day == day, columns.corrects.is_not",
+        "columns.corrects.is_not",
+    ),
+    Bug(
+        "a member reads the corrections of others",
+        CONTENT,
+        'found.corrections.get(first["member"], ())',
+        "[one for each in found.corrections.values() for one in each]",
+    ),
+    Bug("the bulletin counts new invoices as cancelled out", BULLETIN, "if row.corrects is not None]", "]"),
+    Bug("a statement names no issuer", CONTENT, "    if found.issuer is not None:", "    if False:"),
     Bug("a statement forgets the fees", CONTENT, '"trading_fees": -traded', '"trading_fees": 0 * traded'),
     Bug("opening may differ from yesterday's closing", CONTENT, "if was != now and", "if False and"),
     Bug("pledged gold is not its owner's", CONTENT, '"total": mine + pledged + frozen', '"total": mine + frozen'),

@@ -13,6 +13,7 @@ from settlement.base import proposals, registry
 from settlement.base.working_days import today
 from settlement.ledger import cash
 from settlement.load_outs import application
+from settlement.service import documents
 from tests.settlement.banking.mock_bank import ACCOUNT, Booking, MockBank, Payment
 from tests.settlement.commands import clerk
 from tests.settlement.rest import Rest
@@ -129,6 +130,7 @@ async def test_payments_to_a_virtual_account_that_has_ended_wait(exchange: Small
         await do(exchange, virtual_accounts.propose_end, ONE, VIRTUAL, now - timedelta(days=1), "closed")
     said = await clerk(ONE, "bank", "end-virtual-account", VIRTUAL, "--reason", "closed")
     assert said == "proposal 1 waits for another person's approval: virtual_account_end 1\n"
+    assert (await do(exchange, documents.show_proposal, 1)).accounts == ["B.H"]
     again = (virtual_accounts.propose_end, ONE, f" {VIRTUAL}", now, "closed")
     await refused(exchange, "PROPOSED_ALREADY", *again)
     await refused(exchange, "SAME_PERSON", proposals.decide, ONE, 1, "APPROVED")

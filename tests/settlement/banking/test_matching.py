@@ -7,7 +7,7 @@ from goldx.protocol.units import BadValue
 from settlement.banking import bank_reconciliation, deposits, near_ties, payouts, ties
 from settlement.banking.answers import Answer
 from settlement.base.working_days import today
-from settlement.service import movements
+from settlement.service import documents, movements
 from tests.settlement.banking.bank_days import NAME, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.banking.test_payouts import PAYEE, ordered
@@ -128,6 +128,7 @@ async def test_a_deposit_recorded_under_another_number_is_not_proposed_again(
     await exchange.pay_in("A.H", 700, "R-1")
     other = await do(exchange, ties.tie, ONE, [found.item_no], [3], "a guess")
     assert other.proposal is not None, "it was not shown, and is another member's"
+    assert (await do(exchange, documents.show_proposal, other.proposal)).accounts == ["A.H"]
     done = await do(exchange, ties.tie, ONE, [found.item_no], [2], "the bank's slip")
     assert done.proposal is None, "all that it may be is money of one account"
     assert await do(exchange, near_ties.listing) == []

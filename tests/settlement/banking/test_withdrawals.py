@@ -21,7 +21,7 @@ from settlement.banking.withdrawals import Request
 from settlement.base import proposals, standings
 from settlement.base.standings import new_notice
 from settlement.ledger import cash
-from settlement.service import movements
+from settlement.service import documents, movements
 from tests.matching.core.flows_of_regimes import regime_command
 from tests.settlement.banking.bank_days import FREE, NAME, PAYEE, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
@@ -139,7 +139,9 @@ async def test_an_order_after_the_request_makes_the_engine_refuse(exchange: Smal
 async def test_limits_of_a_payment_and_of_a_trading_day(exchange: SmallExchange, ready: MockBank) -> None:
     assert ready.balance_fen == 100_000
     own = Limits(40_000, 50_000, 0)
-    await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", own, "A.H"))
+    number = await do(exchange, withdrawal_limits.propose, "operator-2", own, "A.H")
+    assert (await do(exchange, documents.show_proposal, number)).accounts == ["A.H"]
+    await exchange.approve(number)
     await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE))
     assert await do(exchange, withdrawal_limits.of, "A.H") == own, "also where those of all others are newer"
     assert await do(exchange, withdrawal_limits.of, "B.H") == FREE

@@ -100,7 +100,14 @@ async def test_its_files_have_the_same_bytes_each_time_and_two_languages(exchang
         assert made["zh"] == bulletin_paper.write(found, kind, "zh")
         assert (made["zh"] == made["en"]) == (kind == "json")
     book = openpyxl.load_workbook(io.BytesIO(bulletin_paper.write(found, "xlsx", "en")))
-    assert [name.partition(" ")[0] for name in book.sheetnames] == ["Prices", "Gold", "Stock", "Newest", "Open"]
+    assert [name.partition(" ")[0] for name in book.sheetnames] == [
+        "Prices",
+        "Gold",
+        "Stock",
+        "Newest",
+        "Open",
+        "Bulletin",
+    ]
     rows = {
         part: list(csv.reader(io.StringIO(bulletin_paper.write(found, "csv", "en", part).decode("utf-8-sig"))))
         for part in bulletin_paper.PARTS

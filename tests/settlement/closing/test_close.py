@@ -1,11 +1,13 @@
 """Days are closed step by step, oldest first, and whatever stops a close, the next one ends with the same bytes."""
 
+import asyncio
 import json
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from settlement.base import registry
 from settlement.base.refusal import Refused
 from settlement.closing import close as closing
 from settlement.closing import day as days
@@ -224,3 +226,27 @@ async def test_why_says_what_a_paper_that_differs_has_stopped(three_days_over: S
         await connection.execute(text("UPDATE trade SET amount = amount - 1"))
     assert blocked.step == "statements"
     assert await close(exchange) == [FIRST, SECOND]
+
+
+async def test_a_step_waits_for_an_act_that_is_held_open(three_days_over: SmallExchange) -> None:
+    """It sees the rows that were written before it began and committed later."""
+    engine = three_days_over.engine
+    waiting = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    async with engine.begin() as held:
+        await registry.add_staff(held, "test", "late", "Late", ["settle"])
+        closing_now = asyncio.create_task(close(three_days_over))
+        try:
+            async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                while not await connection.scalar(waiting):
+                    assert not closing_now.done()
+                    await asyncio.sleep(0.05)
+                assert not (await connection.execute(select(close_step))).all()
+        except BaseException:
+            closing_now.cancel()
+            raise
+    assert len(await closing_now) == 3
+    assert await find_breaks(three_days_over) == ()

@@ -11,12 +11,20 @@ from sqlalchemy import select
 
 from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
-from goldx.protocol.units import CASH, BadValue
+from goldx.protocol.units import CASH, BadValue, format_money
 from settlement.base import registry, working_days
 from settlement.charges import accruals, bills
+from settlement.closing import (
+    bulletin,
+    bulletin_paper,
+    invoice_paper,
+    invoices,
+    statement_paper,
+    statements,
+    tax_profiles,
+)
 from settlement.closing import close as closing
 from settlement.closing import day as days
-from settlement.closing import invoice_paper, invoices, tax_profiles
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.invoice_lines import taxed
 from settlement.closing.paper import LANGUAGES
@@ -24,7 +32,7 @@ from settlement.closing.tax_profiles import Buyer
 from settlement.load_outs import application, handing_over
 from settlement.tables.charges import fee_bill
 from settlement.tables.papers import invoice
-from tests.settlement.closing.days import DAYS, end_day
+from tests.settlement.closing.days import DAYS, end_day, statement_of
 from tests.settlement.commands import clerk
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import (
@@ -196,6 +204,38 @@ async def test_a_correction_takes_two_people_and_a_red_invoice(exchange: SmallEx
     await exchange.trade("B.H", "A.H", 60_000, 10)
     await end_day(exchange, DAYS[1])
     assert [row.invoice_no for row in await kept(exchange)] == [1, 2, 3, 4, 5, 6]
+    before, corrected = await do(exchange, days.over)
+    sums = {name: -json.loads(first.content)[name] for name in ("net_fen", "tax_fen", "amount_fen")}
+    await _named_by_the_close(exchange, corrected, sums)
+    async with exchange.engine.connect() as connection:
+        kept_then = {row.step: row.output for row in await closing.steps_of(connection, before.day)}
+    assert await do(exchange, invoices.work, before) == kept_then["invoices"], "it has the corrections of no other day"
+
+
+async def _named_by_the_close(exchange: SmallExchange, day: days.Day, sums: dict[str, int]) -> None:
+    """Check that the close of the day on which invoice 1 was corrected names what was made, in all its papers."""
+    async with exchange.engine.connect() as connection:
+        steps = {row.step: row.output for row in await closing.steps_of(connection, day.day)}
+    made = [[number, *about, "A"] for number, *about in ((3, 1, None), (4, None, 1))]
+    assert [one[:4] for one in json.loads(steps["invoices"])["corrections"]] == made
+    statement = await statement_of(exchange, "A", day.day.isoformat())
+    again = {name: -fen for name, fen in sums.items()}
+    assert statement.content["invoice_corrections"] == [
+        {"invoice": 3, "corrects": 1, "reason": "wrong title", **sums},
+        {"invoice": 4, "replaces": 1, **again},
+    ]
+    shown = statement_paper.write(statement, "xlsx", "en")
+    rows = openpyxl.load_workbook(io.BytesIO(shown))["Corrections of invoices"].iter_rows(values_only=True)
+    assert [row[:3] for row in rows][1:] == [(3, "Cancels out № 1", "wrong title"), (4, "In place of № 1", None)]
+    assert statement_paper.write(statement, "pdf", "zh") != statement_paper.write(statement, "pdf", "en")
+    published = await do(exchange, bulletin.find, day.day)
+    assert published.content["invoices_corrected"] == {"count": 1, "amount_fen": sums["amount_fen"]}
+    about = bulletin_paper.write(published, "csv", "en", "about").decode("utf-8-sig")
+    assert f"Invoices cancelled out,1 · {format_money(sums['amount_fen'])} CNY" in about
+    others = await statement_of(exchange, "B", day.day.isoformat())
+    assert "invoice_corrections" not in others.content
+    for work in (invoices.work, statements.work):
+        assert await do(exchange, work, day) == steps[work.__module__.rpartition(".")[2]]
 
 
 @pytest.mark.usefixtures("configured_database")
@@ -216,8 +256,15 @@ async def test_an_invoice_names_its_seller(exchange: SmallExchange) -> None:
     shown = openpyxl.load_workbook(io.BytesIO(invoice_paper.write(await do(exchange, invoices.find, 3), "xlsx", "en")))
     rows = {row[0]: row[1] for row in shown.worksheets[0].iter_rows(values_only=True)}
     assert (rows["Seller"], rows["Seller's tax number"]) == (seller["title"], seller["tax_number"])
-    for day in await do(exchange, days.over):
+    first, second = await do(exchange, days.over)
+    for day in (first, second):
         await do(exchange, invoices.work, day)
+    for day, name in ((first, None), (second, seller["title"])):
+        papers = [await statement_of(exchange, which, day.day.isoformat()) for which in ("A.H", "A")]
+        contents = [(await do(exchange, bulletin.find, day.day)).content, *(paper.content for paper in papers)]
+        assert [content.get("issuer") for content in contents] == [name] * 3, "statements and bulletin name it too"
+    book = openpyxl.load_workbook(io.BytesIO(statement_paper.write(papers[0], "xlsx", "en")))
+    assert ("Issued by", seller["title"]) in [row[:2] for row in book.worksheets[0].iter_rows(values_only=True)]
 
 
 async def test_an_invoice_stays_as_it_is(exchange: SmallExchange) -> None:
