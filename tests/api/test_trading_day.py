@@ -91,6 +91,7 @@ async def test_one_changed_term_leaves_the_others(own_desk: Desk) -> None:
             "phase": "closed",
             "open_orders": 0,
             "open_deals": 0,
+            "open_requests": 0,
             "second_person": [],
         },
     }
