@@ -58,6 +58,7 @@ FRAMES_AT_ONCE: Final = 200
 FRAMES_POSTED: Final = 600
 """Frames of one transaction of the ledger: some 60,000 events while there is trading."""
 LOTS_AT_ONCE: Final = 1_000
+TRADES_BETWEEN_REPORTS: Final = 100_000
 CASH_FEN: Final = 10**13
 """The money that each account pays in."""
 BAR: Final = {
@@ -237,10 +238,14 @@ class Exchange:
             await movements.approve(connection, OTHER, proposal)
         await self.round_trip()
 
-    async def trade(self, count: int) -> None:
+    async def trade(self, count: int, report: Report | None = None) -> None:
         """Let the accounts trade with each other until there are so many trades more."""
-        wanted = self.trades + count
+        before, reported = self.trades, 0
+        wanted = before + count
         while self.trades < wanted:
+            if report is not None and (done := (self.trades - before) // TRADES_BETWEEN_REPORTS) > reported:
+                reported = done
+                report(f"{self.trades - before:,} of {count:,} trades are made")
             await self.run(islice(self._flow, min(COMMANDS_PER_FRAME * FRAMES_AT_ONCE, 2 * (wanted - self.trades))))
 
     def _orders_of_all(self) -> Iterator[AnyCommand]:

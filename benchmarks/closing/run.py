@@ -151,7 +151,7 @@ class Bench:
             await exchange.take_in(lots, self._report)
             await exchange.end_day(today + timedelta(days=1))
             await exchange.post()
-            await exchange.trade(trades)
+            await exchange.trade(trades, self._report)
             await exchange.end_day(today + timedelta(days=2))
             async with exchange.engine.begin() as connection:
                 # A database that was in use all the time has statistics.
