@@ -54,10 +54,13 @@ def refused_rfq(command: AnyCommand, reason: str, text: str, view: View) -> Refu
 
 
 def _written(request: Request, outcome: Outcome) -> dict[str, Any]:
-    """Return a request, and its trades among events, as its requester may see them."""
+    """Return a request, and its trades among events, as its requester may see them.
+
+    Others may stand before them: what was due by the time of a command is among its events.
+    """
     written: dict[str, Any] = {"request": write_own_request(request)}
     if request.accepted is not None:
-        side = request.created.side
-        trades = [event for event in outcome if isinstance(event, Trade)]
+        side, numbers = request.created.side, request.accepted.trade_ids
+        trades = [event for event in outcome if isinstance(event, Trade) and event.trade_id in numbers]
         written["trades"] = [write_own_trade(trade, side, 0, None) for trade in trades]
     return written

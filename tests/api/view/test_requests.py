@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from api.sessions.rfq import rfq_result
 from api.view.request_forms import write_own_request
 from goldx.client.errors import ExchangeError
 from goldx.protocol import terms
-from goldx.protocol.events import AccountOpened, DayEnded
+from goldx.protocol.events import AccountOpened, DayEnded, Trade
+from goldx.protocol.rfq_commands import RfqAccept
 from goldx.protocol.rfq_events import (
     RfqAccepted,
     RfqCreated,
@@ -228,6 +231,37 @@ def test_the_covering_price_is_for_who_was_done_alone() -> None:
         "symbol": "AU",
         "reason": "TRADED_AWAY",
     }
+
+
+def test_the_requester_is_answered_with_its_own_trades_alone() -> None:
+    """The events of a command begin with what was due by its time, such as the trades of an interruption's end."""
+    market = with_third()
+    market.apply(created(market))
+    market.apply(quoted(market))
+    market.apply(market.place(1, "B.H", terms.SELL, 60_000, 5_000))
+    market.apply(market.place(2, "C.H", terms.BUY, 60_000, 5_000))
+    of_others = msgspec.structs.replace(market.trade(1, 2, 5_000, 0, 0), buy_account="C.H")
+    accepted = RfqAccepted(market.next(), market.at, 1, "A.H", "r1", "AU", 60_000, 9_000, (2,))
+    done = RfqQuoteDone(market.next(), market.at, *names(), 60_000, 9_000, 2)
+    numbers = (2, "AU", 60_000, 9_000, 540_000, 0, 0, "A.H", "B.H", None, 0, 0, 0, 0, terms.RFQ_TRADE)
+    own = Trade(market.next(), market.at, *numbers)
+    outcome = (of_others, accepted, done, own)
+    market.apply(*outcome)
+    result = rfq_result(RfqAccept("A.H", 1, 60_000), outcome, market.view)
+    assert [(trade.trade_id, trade.side) for trade in result["trades"]] == [(2, "buy")]
+
+
+def test_an_open_quote_is_found_by_its_account_until_it_ends() -> None:
+    """So the quotes of a suspended member are ended (``api.sessions.stopped_orders``)."""
+    market = with_third()
+    market.apply(created(market))
+    market.apply(quoted(market))
+    requests = market.view.requests
+    assert [request.created.rfq_id for request in requests.quoted_by("B.H")] == [1]
+    assert [request.created.rfq_id for request in requests.own("A.H")] == [1]
+    assert requests.quoted_by("C.H") == requests.own("B.H") == []
+    market.apply(RfqQuoteEnded(market.next(), market.at, *names(), "USER"))
+    assert requests.quoted_by("B.H") == []
 
 
 def test_an_anonymous_request_shows_neither_side_the_other_one() -> None:
