@@ -121,7 +121,7 @@ async def regime(gateway: TheGateway) -> dict[str, Any]:
 
 @router.get("/v1/notices", tags=["market"])
 async def notices(gateway: TheGateway, page: ThePage) -> dict[str, Any]:
-    """List the venue's notices, newest first; the newest thousand are kept."""
+    """List the venue's notices, newest first; the newest 1,024 are kept."""
     kept = gateway.view.notices
     rows = cut(list(reversed(kept.by_id.values())), lambda notice: str(notice.notice_id), page)
     return listed("notices", lambda notice: kept.write(notice, None), rows)
@@ -138,7 +138,7 @@ async def notice_answers(gateway: TheGateway, principal: ThePrincipal, notice_id
     notice = gateway.view.notices.by_id.get(notice_id)
     if notice is None:
         raise Refusal("UNKNOWN_NOTICE", f"notice_id: {notice_id} is not known; GET /v1/notices lists the newest")
-    return gateway.view.notices.write_answers(notice)
+    return gateway.view.notices.write_answers(notice, gateway.view.members)
 
 
 @router.post(

@@ -53,7 +53,5 @@ def _text(found: dict[str, Any]) -> str:
     head = f"{found['notice_id']}  {shown_time(found['at'])}  {found['title']}"
     if (newer := found.get("replaced_by")) is not None:
         head += f"  (replaced by {newer})"
-    texts = [found["text"]]
-    if found.get("title_zh") or found.get("text_zh"):
-        texts += [part for part in (found.get("title_zh"), found.get("text_zh")) if part]
+    texts = [found["text"], *(found[name] for name in ("title_zh", "text_zh") if name in found)]
     return "\n".join([head, *(f"    {line}" for text in texts for line in text.splitlines())])

@@ -1,4 +1,4 @@
-"""The market data that the pages show, kept current by one session with the gateway for all browsers.
+"""The market data that the pages show, kept current for all browsers together, by as many sessions as that takes.
 
 When the gateway is away, the feed keeps its last data and reconnects until the gateway is back. The channels then begin
 again with snapshots. A gateway that hangs, or no longer follows the market, keeps its connections, so the feed asks it

@@ -1,6 +1,6 @@
 """The venue's notices, and which members have acknowledged them, as the gateway's view keeps them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from api.view.channels import KEPT, Channel, Content
@@ -33,7 +33,7 @@ class Notices:
     def add(self, event: NoticePublished) -> None:
         """Add a notice; the oldest one goes if there are too many."""
         self.by_id[event.notice_id] = event
-        if event.replaces is not None:
+        if event.replaces in self.by_id:
             self.replaced_by[event.replaces] = event.notice_id
         if len(self.by_id) > KEPT:
             oldest = next(iter(self.by_id))
@@ -62,10 +62,13 @@ class Notices:
         notice = self.by_id.get(notice_id)
         return {"notice_id": notice_id} if notice is None else self.write(notice, member)
 
-    def write_answers(self, notice: NoticePublished) -> dict[str, Any]:
-        """Return a notice with the members that have acknowledged it, and those that have still to, for operators."""
+    def write_answers(self, notice: NoticePublished, members: Mapping[str, Collection[str]]) -> dict[str, Any]:
+        """Return a notice with the members that have acknowledged it, and those that have still to, for operators.
+
+        ``members`` has the accounts in use by member: a member without one cannot acknowledge anything.
+        """
         answers = self.acknowledged.get(notice.notice_id, {})
-        missing = [name for name in notice.members or () if name not in answers]
+        missing = [name for name in notice.members or () if name not in answers and members.get(name)]
         return {
             **self.write(notice, None),
             "by": notice.by,

@@ -172,7 +172,7 @@ class Requests:
         self._publish(request, Content(at, closed))
 
     def _publish(self, request: Request, content: Content) -> None:
-        for member in request.created.members or self.channels:
+        for member in dict.fromkeys(request.created.members) or self.channels:
             self.channels[member].publish(content)
 
 

@@ -86,7 +86,7 @@ class _Subscription:
     def begin(self, channel: str, sequence: int, epoch: str | None) -> None:
         """Set a channel's present sequence as its beginning, unless it has a beginning."""
         if channel not in self.reached:
-            counted = channel.startswith(("account.", "trades."))
+            counted = channel == "notice" or channel.startswith(("account.", "trades."))
             self.reached[channel] = sequence if counted else -1
             if counted and epoch is not None:
                 self.epochs[channel] = epoch

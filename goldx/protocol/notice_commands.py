@@ -8,8 +8,8 @@ from goldx.protocol.bases import MemberCommand, OperatorCommand
 class NoticePublish(OperatorCommand, tag=60, frozen=True):
     """Publishes a notice to everybody, in English and if wanted in Chinese.
 
-    ``to_acknowledge``: every member that has an account now has to acknowledge it. ``replaces``: the number of an
-    earlier notice, which counts no longer and need not be acknowledged any more.
+    ``to_acknowledge``: every member that has an account in use now has to acknowledge it. ``replaces``: the number of
+    an earlier notice, which counts no longer and need not be acknowledged any more.
     """
 
     method: ClassVar[str] = "notice.publish"

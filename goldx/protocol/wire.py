@@ -66,10 +66,13 @@ def _text(longest: int) -> Codec:
 
 
 def _given_text(longest: int, line_end: str = "") -> Codec:
-    """Return the codec of a text that is not empty, in which ``line_end`` is allowed besides what is printable."""
+    """Return the codec of a text that is not empty, in which ``line_end`` is allowed besides what is printable.
+
+    So is the ideographic space, with which Chinese paragraphs begin.
+    """
 
     def read(field: str, value: Any) -> str:
-        printable = isinstance(value, str) and value.replace(line_end, "").isprintable()
+        printable = isinstance(value, str) and value.replace(line_end, "").replace("\u3000", "").isprintable()
         if not printable or not value.strip() or len(value) > longest:
             kind = "printable lines" if line_end else "printable text"
             raise BadValue(field, value, f"{kind} of 1 to {longest} characters")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from matching.core.holdings import Member
 from matching.core.state import State
 from matching.core.tags import NOTICE_ACKNOWLEDGED, NOTICE_PUBLISHED
 
 
 def publish(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``notice.publish``. Every member of now has to acknowledge it, if anybody has to."""
+    """Apply ``notice.publish``. Every member that has an account in use has to acknowledge it, if anybody has to."""
     _, title, text, title_zh, text_zh, to_acknowledge, replaces, by = command
     if replaces is not None and not 0 < replaces <= state.last_notice_id:
         return state.refuse("notice.publish", "UNKNOWN_NOTICE", None, str(replaces))
@@ -21,7 +22,7 @@ def publish(state: State, command: tuple[Any, ...]) -> None:
     number = state.last_notice_id
     if replaces is not None:
         state.notices.pop(replaces, None)
-    members = tuple(state.members) if to_acknowledge else ()
+    members = tuple(name for name, member in state.members.items() if _is_present(member)) if to_acknowledge else ()
     if members:
         state.notices[number] = dict.fromkeys(members)
     return state.emit(NOTICE_PUBLISHED, number, title, text, title_zh, text_zh, by, members or None, replaces)
@@ -41,3 +42,8 @@ def acknowledge(state: State, command: tuple[Any, ...]) -> None:
     if not waiting:
         del state.notices[number]
     return state.emit(NOTICE_ACKNOWLEDGED, name, member, number)
+
+
+def _is_present(member: Member) -> bool:
+    """Return whether a member has an account that is not retired: without one it could not acknowledge anything."""
+    return any(not account.retired for account in member.accounts)

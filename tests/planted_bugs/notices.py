@@ -22,9 +22,10 @@ BUGS = (
     Bug(
         "every notice has to be acknowledged",
         NOTICES,
-        "tuple(state.members) if to_acknowledge else ()",
-        "tuple(state.members)",
+        "if _is_present(member)) if to_acknowledge else ()",
+        "if _is_present(member))",
     ),
+    Bug("members that have left have to acknowledge", NOTICES, " if _is_present(member))", ")"),
     Bug(
         "a refused notice takes a number",
         NOTICES,

@@ -68,7 +68,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "every member hears of a request to few",
         "requests.py",
-        "        for member in request.created.members or self.channels:\n",
+        "        for member in dict.fromkeys(request.created.members) or self.channels:\n",
         "        for member in self.channels:\n",
     ),
     Bug(

@@ -134,3 +134,18 @@ async def test_a_client_notices_that_its_gateway_has_stopped(desk: Desk) -> None
         update = await asyncio.wait_for(anext(of_lasting), NOTICED_SECONDS)
         assert update["sequence"] == first[1]["sequence"] + 1
         assert update["data"]["asks"] == [["601.00", "1"]]
+
+
+async def test_a_client_that_is_cut_off_before_the_first_notice_misses_none(desk: Desk) -> None:
+    channel = desk.server.gateway.view.notices.channel
+    async with proxied(desk.server) as (proxy, url), connect(url, heartbeat_seconds=0.5, reconnect=True) as client:
+        messages = client.subscribe("notice")
+        first = asyncio.create_task(anext(messages))
+        await soon(lambda: "notice" in client._connection._followed)
+        proxy.hold()
+        await soon(lambda: not client._connection._connected.is_set())
+        await desk.services.operate(desk.server, "notice.publish", title="Vault", text="Closed on Monday.")
+        published = channel.sequence
+        proxy.release()
+        message = await asyncio.wait_for(first, NOTICED_SECONDS)
+        assert (message["sequence"], message["data"]["title"]) == (published, "Vault")

@@ -58,6 +58,14 @@ async def test_everybody_sees_a_notice_at_once_and_later(desk: Desk) -> None:
     assert listed["next"] == (str(number) if number > 1 else None)
 
 
+async def test_a_long_text_in_chinese_with_indented_paragraphs_arrives_as_it_is(desk: Desk) -> None:
+    text = "\n\n".join(["\u3000\u3000各会员单位：金库星期一关闭。"] * 200)[:4_000]
+    number = await publish(desk, title_zh="公告\u3000第一号", text_zh=text)
+    async with connect(desk.server.url) as public:
+        found = await newest(public)
+    assert (found["notice_id"], found["title_zh"], found["text_zh"]) == (number, "公告\u3000第一号", text)
+
+
 async def test_members_acknowledge_and_the_venue_sees_who_has_not(desk: Desk) -> None:
     number = await publish(desk, to_acknowledge=True)
     async with desk.services.member(desk.server) as member, desk.services.member(desk.server, "FIRM-B") as other:
@@ -125,6 +133,15 @@ def test_the_oldest_notices_are_forgotten() -> None:
     kept.acknowledge(NoticeAcknowledged(1, 1, "A", "m1", 1))
     assert 1 not in kept.acknowledged
     assert kept.of_member(1, "m1") == {"notice_id": 1}
+    kept.publish(NoticePublished(KEPT + 3, 1, KEPT + 3, TITLE, TEXT, None, None, "op", None, 1))
+    assert kept.replaced_by == {}, "nothing is recorded about a notice that is no longer kept"
+
+
+def test_a_member_that_has_left_is_not_missing() -> None:
+    kept = Notices()
+    notice = NoticePublished(1, 1, 1, TITLE, TEXT, None, None, "op", ("m1", "m2"))
+    kept.publish(notice)
+    assert kept.write_answers(notice, {"m1": ["A"], "m2": []})["missing"] == ["m1"]
 
 
 async def test_the_commands_show_notices_and_answers(desk: Desk, tmp_path: Path) -> None:

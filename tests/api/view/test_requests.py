@@ -7,6 +7,7 @@ import pytest
 
 from api.sessions.rfq import rfq_result
 from api.view.request_forms import write_own_request
+from api.view.requests import Requests
 from goldx.client.errors import ExchangeError
 from goldx.protocol import terms
 from goldx.protocol.events import AccountOpened, DayEnded, Trade
@@ -35,6 +36,16 @@ async def second_account(desk: Desk) -> str:
     await desk.services.operate(desk.server, "account.open", account=name, member="FIRM-B")
     await desk.services.fund(desk.server, **{name: {"CNY": 10_000_000}})
     return name
+
+
+def test_a_member_that_is_named_twice_gets_each_message_once() -> None:
+    requests = Requests(lambda: 1)
+    requests.add_member("m2", lambda _: None)
+    handlers = requests.handlers()
+    created = RfqCreated(1, 1, 1, "A", "ask-1", "AU", terms.BUY, 1_000, 2, 3, ("m2", "m2"))
+    handlers[RfqCreated](created)
+    handlers[RfqEnded](RfqEnded(2, 1, 1, "A", "ask-1", "AU", "USER"))
+    assert requests.channels["m2"].sequence == 2
 
 
 async def test_a_request_is_quoted_and_accepted_and_each_side_sees_its_own(desk: Desk) -> None:

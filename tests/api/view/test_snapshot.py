@@ -60,7 +60,7 @@ def shown(view: View) -> dict[str, Any]:
             for deal in view.deals.by_id.values()
             for name in deal.parties
         ],
-        "notices": [view.notices.write_answers(notice) for notice in view.notices.by_id.values()],
+        "notices": [view.notices.write_answers(notice, view.members) for notice in view.notices.by_id.values()],
         "requests": [
             (write_own_request(request), write_request_to_quote(request, request.quote_of(name)))
             for request in view.requests.by_id.values()

@@ -15,7 +15,8 @@ class Notices(OrderCommands):
     def do_notice_publish(self, c: NoticePublish) -> None:
         if c.replaces is not None and c.replaces not in range(1, len(self.asked) + 1):
             raise Refused("UNKNOWN_NOTICE")
-        members = tuple(self.members) if c.to_acknowledge else ()
+        in_use = {account.member for account in self.accounts.values() if not account.retired}
+        members = tuple(name for name in self.members if name in in_use) if c.to_acknowledge else ()
         self.asked += (members,)
         self.replaced |= {c.replaces or 0}
         texts = c.title, c.text, c.title_zh, c.text_zh, c.by

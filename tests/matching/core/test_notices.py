@@ -67,6 +67,15 @@ def test_who_came_later_need_not_acknowledge() -> None:
     assert refused(acknowledge(engine, "B", 1)) == "UNKNOWN_NOTICE"
 
 
+def test_a_member_whose_accounts_are_all_retired_is_not_asked() -> None:
+    engine = venue("A", "A2", "B")
+    for account in ("A", "B"):
+        apply(engine, 2, commands.AccountRetire(account))
+    (event,) = publish(engine, to_acknowledge=True)
+    assert isinstance(event, NoticePublished)
+    assert event.members == ("m1",)
+
+
 def test_a_replaced_notice_need_not_be_acknowledged() -> None:
     engine = venue()
     publish(engine, to_acknowledge=True)
