@@ -129,6 +129,24 @@ def test_an_annulled_trade_leaves_candles_last_price_and_the_newest_trades() -> 
     assert [own.busted for own in write_trades(market.view.orders[2], market.view.fills)] == [False, True]
 
 
+@pytest.mark.parametrize("extreme", [90_000, 30_000])
+def test_the_highest_and_the_lowest_price_are_those_of_trades_that_stand(extreme: int) -> None:
+    """The annulled trade was neither the first nor the last of its candle."""
+    market = Market()
+    _, second = two_trades(market)
+    market.apply(market.place(4, "A.H", terms.BUY, 90_000, 2_000))
+    middle = replace(market.trade(3, 4, 1_000, 0, 1_000, trade_id=3), price=extreme, amount=extreme)
+    market.apply(middle)
+    last = replace(market.trade(3, 4, 1_000, 0, 0, trade_id=4), price=61_000, amount=61_000)
+    market.apply(last)
+    market.apply(bust(market, second))
+    (hour,) = market.view.markets["AU"].candles["1h"].kept
+    assert (hour.high, hour.low) == (max(extreme, 61_000), min(extreme, 60_000))
+    market.apply(bust(market, middle))
+    (hour,) = market.view.markets["AU"].candles["1h"].kept
+    assert (hour.open, hour.high, hour.low, hour.close) == (60_000, 61_000, 60_000, 61_000)
+
+
 def test_a_minute_whose_only_trade_was_annulled_begins_again() -> None:
     market = Market()
     first, dear = two_trades(market)
