@@ -27,7 +27,7 @@ from tests.planted_bugs.bug import Area, Bug
 
 ROOT = Path(__file__).parents[2]
 AT_A_TIME = 2
-LIMIT_S = 300
+LIMIT_S = 600
 """Time limit of one run of an area's tests."""
 TEST_LIMIT_S = 40
 PACKAGES = ("goldx", "matching", "api", "settlement", "tests")
