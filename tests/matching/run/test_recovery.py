@@ -278,9 +278,9 @@ async def test_other_events_than_published_stop_the_engine(redis: Redis, shard: 
     await redis.delete(keys.events)
     for known_id, known in whole[:-1]:
         await redis.xadd(keys.events, {FIELD: known}, id=str(known_id))
-    altered = frame.replace(b"A", b"B")
-    assert altered != frame, "the last frame names an account or a symbol"
-    await redis.xadd(keys.events, {FIELD: altered}, id=str(entry_id))
+    parts = msgspec.msgpack.decode(frame)
+    parts[1][-1][-1][2] += 1  # the time of the last event of the last command
+    await redis.xadd(keys.events, {FIELD: msgspec.msgpack.encode(parts)}, id=str(entry_id))
     with pytest.raises(StreamBroken, match="gives other events now than were published"):
         await lead_once(redis, keys)
     difference = (await export.verify(redis, keys)).difference
