@@ -237,3 +237,19 @@ def test_an_order_that_the_venue_cancels_frees_what_it_reserved_and_says_why() -
     assert cancelled == [("B", "VENUE", "a mistake of B"), ("A", "VENUE", "a new tick"), ("C", "VENUE", "a new tick")]
     assert not engine.state.orders
     validate(engine)
+
+
+def test_a_pending_stop_alone_keeps_the_terms_of_its_closed_instrument() -> None:
+    engine = Engine()
+    apply(engine, 1, commands.InstrumentDefine("X"))
+    apply(engine, 1, commands.MarketSetPhase("X", terms.CONTINUOUS))
+    apply(engine, 1, commands.AccountOpen("C", "mC"))
+    apply(engine, 1, commands.HoldingAdjust("C", "CNY", 10**9, "C-CNY"))
+    apply(engine, 2, commands.OrderPlace("C", "stop", "X", terms.BUY, terms.LIMIT, LOT, 95, stop_price=120))
+    apply(engine, 3, commands.MarketSetPhase("X", terms.CLOSED))
+    assert len(engine.state.orders) == 1
+    (refused,) = apply(engine, 4, commands.InstrumentDefine("X", given=("name",), name="Dore"))
+    assert isinstance(refused, events.CommandRejected)
+    assert refused.reason == "PHASE"
+    (refused,) = apply(engine, 4, commands.InstrumentRetire("X"))
+    assert isinstance(refused, events.CommandRejected)
