@@ -139,7 +139,7 @@ async def seen(connection: AsyncConnection, after: int) -> Batch:
 
 
 class Copier:
-    """Makes copies of a batch in whose bar list there were ``count`` bars from the serial ``first`` on."""
+    """Copies of a batch. Its bar list had ``count`` bars, with serials from ``first`` on."""
 
     def __init__(self, batch: Batch, first: int, count: int) -> None:
         self._batch = batch

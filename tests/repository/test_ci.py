@@ -1,4 +1,4 @@
-"""``.ci/run`` leaves out none of the tests that only a marker selects, but the slow ones; its floor is that of all."""
+"""``.ci/run`` runs all tests but the slow ones, and compares the coverage of all of them with the floor."""
 
 import re
 import tomllib
@@ -7,7 +7,7 @@ from tests.repository.sources import ROOT
 
 COMMANDS = (ROOT / ".ci" / "run").read_text().replace("\\\n", "")
 MEASURED = re.findall(r" -m goldx test.*--cov.*", COMMANDS)
-"""The commands of the suite and of the campaigns, whose coverage is measured."""
+"""The commands that run the suite and the campaigns and measure their coverage."""
 PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 
 

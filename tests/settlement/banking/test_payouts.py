@@ -36,7 +36,7 @@ def pain_002(*statuses: tuple[str, str, str], version: str = "10") -> bytes:
 
 
 def status_report(message_id: str, group: str, payments: str = "", version: str = "10") -> bytes:
-    """A pain.002 about the payment file of a number, with what it says of the file and of its payments."""
+    """Return a pain.002 about the payment file ``message_id``: ``group`` and ``payments`` are what it reports."""
     heading = "<GrpHdr><MsgId>A</MsgId><CreDtTm>2026-11-30T10:00:00</CreDtTm></GrpHdr>"
     about = f"<OrgnlMsgId>{message_id}</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId>{group}"
     body = f"<CstmrPmtStsRpt>{heading}<OrgnlGrpInfAndSts>{about}</OrgnlGrpInfAndSts>{payments}</CstmrPmtStsRpt>"

