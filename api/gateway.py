@@ -107,7 +107,7 @@ class Gateway:
         """Answers requests of staff; if None, the gateway answers them itself."""
         self._acts = ActLog(self._redis, self.keys, settings.gateway_id)
         self.command_keys = CommandKeys(self._redis, self.keys)
-        self._lease = GatewayLease(self._redis, self.keys, settings.gateway_id)
+        self._lease = GatewayLease(self._redis, self.keys, settings.gateway_id, settings.require_replicas)
         self.anonymous = Allowances(settings.anonymous_rate, settings.anonymous_burst, time.monotonic)
         """By address: the allowance for requests without a key, over REST and the WebSocket together."""
         self.by_key = Allowances(settings.session_rate, settings.session_burst, time.monotonic)

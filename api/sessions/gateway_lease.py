@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from goldx.streams.checked_append import Fence
 from goldx.streams.gateway_entries import BEAT_SECONDS, STOPPED, GatewayEntries
 from goldx.streams.keys import Keys
+from goldx.streams.replicas import NotReplicated, Replicas
 
 log = structlog.get_logger()
 
@@ -43,13 +44,15 @@ class GatewayLost(RuntimeError):
 class GatewayLease:
     """The entry of one gateway, and its watch over the others.
 
-    Other gateways are watched once ``lost`` is set; it is called when some are lost.
+    Other gateways are watched once ``lost`` is set; it is called when some are lost. ``replicas``: how many replicas
+    must have the entry before the name is the gateway's; a failover would else take the name away again.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, gateway: str) -> None:
+    def __init__(self, redis: Redis, keys: Keys, gateway: str, replicas: int = 0) -> None:
         self._redis = redis
         self._keys = keys
         self._gateway = gateway
+        self._replicas = Replicas(keys.mark, replicas)
         self._token = secrets.token_hex(8)
         self._beats = count(1)
         self._change = redis.register_script(_CHANGE)
@@ -65,9 +68,13 @@ class GatewayLease:
         return Fence(self._keys.gateways, self._gateway, f"{self._token}:")
 
     async def claim(self) -> None:
-        """Take the gateway's name; wait if a former run may still have it. Raises GatewayIdTaken and redis' errors."""
+        """Take the gateway's name; wait if a former run may still have it. Can be repeated after an error of redis.
+
+        Raises GatewayIdTaken, NotReplicated and redis' errors.
+        """
         former = await self._entry()
-        for _ in range(CLAIM_READS if former not in (None, STOPPED) else 0):
+        free = former in (None, STOPPED) or self._is_own(former)
+        for _ in range(0 if free else CLAIM_READS):
             await asyncio.sleep(BEAT_SECONDS)
             entry = await self._entry()
             if entry is None:  # the former run is lost, and somebody has noticed it
@@ -77,6 +84,9 @@ class GatewayLease:
                     f"gateway_id: {self._gateway!r} is used by a running gateway; each gateway needs a name of its own"
                 )
         await self._redis.hset(self._keys.gateways, self._gateway, self._entry_of_next_beat())
+        kept = await self._replicas.confirm(self._redis, lambda pipe: pipe.hget(self._keys.gateways, self._gateway))
+        if not self._is_own(kept):
+            raise NotReplicated(f"the name {self._gateway} was taken on a server that is not the primary any more")
         self.claimed = True
 
     async def run(self) -> None:
@@ -113,6 +123,9 @@ class GatewayLease:
     async def _entry(self) -> bytes | None:
         found: bytes | None = await self._redis.hget(self._keys.gateways, self._gateway)  # type: ignore[assignment]
         return found
+
+    def _is_own(self, entry: bytes | None) -> bool:
+        return entry is not None and entry.startswith(self.fence.token.encode())
 
     def _entry_of_next_beat(self) -> str:
         return f"{self._token}:{next(self._beats)}"

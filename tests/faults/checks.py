@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpx
+from redis.exceptions import RedisError
 from sqlalchemy import func, select
 
 from goldx.protocol.units import CASH, format_amount
@@ -40,7 +41,11 @@ async def _behind(
     stack: ExchangeStack, audit: Audit, watchers: Iterable[Watcher], http: httpx.AsyncClient
 ) -> list[str]:
     """Return a sentence for each that has not reached the end."""
-    await audit.advance()
+    try:
+        await audit.advance()
+    except (OSError, RedisError) as error:
+        # Sentinels close the connections to a server whose role they change. The audit goes on where it stopped.
+        return [f"Redis does not answer: {error}"]
     behind = [] if audit.all_published else [f"not everything up to {audit.sequence} is published"]
     if orders := audit.session_orders:
         behind.append(f"orders of ended sessions are still open: {orders}")

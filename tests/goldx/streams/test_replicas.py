@@ -1,5 +1,6 @@
 """With a required replica: what counts as appended, and what a reader is given. On a real primary and replica."""
 
+import asyncio
 import contextlib
 import signal
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, OutOfMemoryError, ReadOnlyError
 
+from api.sessions.gateway_lease import GatewayLease
 from goldx.protocol.commands import ClockTick
 from goldx.streams.archive import Archive
 from goldx.streams.durability import require_durability
@@ -73,6 +75,26 @@ async def test_a_run_begins_when_the_replica_knows_it(pair: Pair, client: Redis)
         await begin_run(client, KEYS, "gateway-1", 1)
     pair.replica.process.send_signal(signal.SIGCONT)
     assert await begin_run(client, KEYS, "gateway-1", 1) == 3, "the second may be in use"
+
+
+async def test_a_gateway_has_its_name_when_the_replica_knows_it(
+    pair: Pair, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a failover would take the name away again, and the gateway would end as if it had been lost."""
+    lease = GatewayLease(client, KEYS, "gateway-1", 1)
+    pair.replica.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(NotReplicated):
+        await lease.claim()
+    assert not lease.claimed
+    pair.replica.process.send_signal(signal.SIGCONT)
+    monkeypatch.setattr("api.sessions.gateway_lease.BEAT_SECONDS", 3_600)
+    async with asyncio.timeout(60):
+        await lease.claim()  # without a wait, since its own entry is no other gateway's
+    await pair.fail_over()
+    with contextlib.suppress(ConnectionError):
+        await client.ping()
+    entry = str(await client.hget(KEYS.gateways, "gateway-1"))
+    assert lease.fence.token in entry, "the name outlives the primary"
 
 
 async def test_a_server_that_cannot_wait_for_replicas_is_refused(client: Redis) -> None:
