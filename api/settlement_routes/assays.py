@@ -29,7 +29,7 @@ public = APIRouter(prefix="/v1/certificates", tags=["certificates"])
 
 LABORATORY = Projection("laboratory name name_zh accreditations accreditation_no valid_from valid_until")
 FINDING = Projection("rule", final_permille="final_e5")
-EXCHANGE = Projection("exchange_no lot_id status split_limit_e5 fineness_rule umpire_rule opened_at reason")
+ASSAY_EXCHANGE = Projection("assay_exchange_no lot_id status split_limit_e5 fineness_rule umpire_rule opened_at reason")
 DECISION = Projection("rule umpire_paid_by", final_permille="final_e5")
 
 
@@ -54,7 +54,7 @@ class AssayRequest(Strict):
         return Result(self.laboratory, _ppm(self.replicates), self.seal, self.standard)
 
 
-class ExchangeRequest(Strict):
+class AssayExchangeRequest(Strict):
     laboratory_a: str
     laboratory_b: str
 
@@ -101,41 +101,47 @@ async def record_assay(by: Clerk, connection: Transaction, number: Number, reque
     return FINDING((await assay.findings(connection, [number]))[number])
 
 
-@router.post("/lots/{number}/exchange")
-async def open_exchange(by: Clerk, connection: Transaction, number: Number, request: ExchangeRequest) -> dict[str, int]:
+@router.post("/lots/{number}/assay-exchange")
+async def open_assay_exchange(
+    by: Clerk, connection: Transaction, number: Number, request: AssayExchangeRequest
+) -> dict[str, int]:
     """Open the exchange of two laboratories' results of a sampled lot."""
-    return {"exchange": await two_parties.begin(connection, by, number, request.laboratory_a, request.laboratory_b)}
+    return {
+        "assay_exchange": await two_parties.begin(connection, by, number, request.laboratory_a, request.laboratory_b)
+    }
 
 
-@router.get("/exchanges")
-async def get_exchanges(_: Reader, connection: Transaction, page: ThePage, status: str | None = None) -> dict[str, Any]:
+@router.get("/assay-exchanges")
+async def get_assay_exchanges(
+    _: Reader, connection: Transaction, page: ThePage, status: str | None = None
+) -> dict[str, Any]:
     """List exchanges of assays by number."""
-    return listed("exchanges", EXCHANGE, await two_parties.listing(connection, page, status=status))
+    return listed("assay_exchanges", ASSAY_EXCHANGE, await two_parties.listing(connection, page, status=status))
 
 
-@router.post("/exchanges/{number}/commit")
+@router.post("/assay-exchanges/{number}/commit")
 async def commit(by: Clerk, connection: Transaction, number: Number, request: CommitmentRequest) -> dict[str, str]:
     """Enter a party's commitment."""
     hashed = certificates.parse_hash(request.commitment)
     return {"status": await two_parties.commit(connection, by, number, request.party, hashed)}
 
 
-@router.post("/exchanges/{number}/reveal")
+@router.post("/assay-exchanges/{number}/reveal")
 async def reveal(by: Clerk, connection: Transaction, number: Number, request: RevealRequest) -> dict[str, str]:
     """Reveal what a party has committed to, when both have."""
     result = (request.party, _ppm(request.replicates), request.nonce, request.seal, request.standard)
     return {"status": await two_parties.reveal(connection, by, number, *result)}
 
 
-@router.post("/exchanges/{number}/umpire")
+@router.post("/assay-exchanges/{number}/umpire")
 async def umpire(by: Clerk, connection: Transaction, number: Number, request: AssayRequest) -> dict[str, Any]:
     """Enter the umpire's result, which decides."""
     return DECISION(await two_parties.report(connection, by, number, request.result()))
 
 
-@router.post("/exchanges/{number}/void")
+@router.post("/assay-exchanges/{number}/void")
 async def void(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
-    """End an exchange without a result."""
+    """End an exchange of assays without a result."""
     await two_parties.void(connection, by, number, request.reason)
     return {"status": "VOID"}
 

@@ -85,7 +85,7 @@ def trade(
         buy, sell, buy_fee, sell_fee = maker, taker, maker_fee, taker_fee
     else:
         buy, sell, buy_fee, sell_fee = taker, maker, taker_fee, maker_fee
-    _exchange(state, instrument, buy, sell, quantity, amount + buy_fee, amount - sell_fee)
+    _move_holdings(state, instrument, buy, sell, quantity, amount + buy_fee, amount - sell_fee)
     instrument.last = price
     state.last_trade_id += 1
     state.general_trades += 1
@@ -120,7 +120,7 @@ def trade(
         protection.count_trade(state, maker, taker, quantity)
 
 
-def _exchange(
+def _move_holdings(
     state: State, instrument: Instrument, buy: Order, sell: Order, quantity: int, money_paid: int, proceeds: int
 ) -> None:
     """Move the money and the gold of a trade, fees included, between the holdings of two orders."""

@@ -116,11 +116,11 @@ async def fire_assay(connection: AsyncConnection, by: str, results: Mapping[int,
     """Record one laboratory's results of sampled lots, all or none; each becomes the lot's finding.
 
     Raises BadValue and Refused for a laboratory that is unknown or not accredited, replicates that may not be averaged,
-    and a lot whose assay is being exchanged between two laboratories (EXCHANGE).
+    and a lot whose assay is being exchanged between two laboratories (ASSAY_EXCHANGE).
     """
     found = await lots.find(connection, list(results), lock=True)
-    for number in sorted(await exchanges_of(connection, list(results))):
-        raise Refused("EXCHANGE", f"lot {number} is assayed by two laboratories that exchange their results")
+    for number in sorted(await assay_exchanges_of(connection, list(results))):
+        raise Refused("ASSAY_EXCHANGE", f"lot {number} is assayed by two laboratories that exchange their results")
     rules = await rules_of(connection, list(found.values()))
     recorded = await record(connection, by, results, rules)
     await record_findings(
@@ -135,11 +135,13 @@ async def fire_assay(connection: AsyncConnection, by: str, results: Mapping[int,
     await lots.take(connection, by, "assay", list(results), details=details)
 
 
-async def exchanges_of(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, int]:
+async def assay_exchanges_of(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, int]:
     """Return the number of each lot's exchange of assays that is not void, by lot."""
     columns = assay_exchange.c
-    query = select(columns.lot_id, columns.exchange_no).where(among(columns.lot_id, lot_ids), columns.status != "VOID")
-    return {row.lot_id: row.exchange_no for row in await connection.execute(query)}
+    query = select(columns.lot_id, columns.assay_exchange_no).where(
+        among(columns.lot_id, lot_ids), columns.status != "VOID"
+    )
+    return {row.lot_id: row.assay_exchange_no for row in await connection.execute(query)}
 
 
 async def rules_of(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, str]:

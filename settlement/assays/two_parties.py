@@ -55,23 +55,23 @@ def new_nonce() -> str:
 
 
 class AssayExchange(NamedTuple):
-    """An exchange with its parties."""
+    """An exchange of assays with its parties."""
 
     row: Row[Any]
     parties: Mapping[str, Row[Any]]
 
 
 async def find(connection: AsyncConnection, number: int, *, lock: bool = False) -> AssayExchange:
-    """Return an exchange by number. Raises BadValue if there is none."""
-    query = select(assay_exchange).where(assay_exchange.c.exchange_no == number)
+    """Return an exchange of assays by number. Raises BadValue if there is none."""
+    query = select(assay_exchange).where(assay_exchange.c.assay_exchange_no == number)
     if lock:
         await audit.lock(connection)
         query = query.with_for_update(key_share=True)
     row = (await connection.execute(query)).first()
     if row is None:
-        raise BadValue("exchange", number, "the number of an exchange of assays")
+        raise BadValue("assay exchange", number, "the number of an exchange of assays")
     columns = assay_exchange_party.c
-    mine = select(assay_exchange_party).where(columns.exchange_no == number).order_by(columns.party)
+    mine = select(assay_exchange_party).where(columns.assay_exchange_no == number).order_by(columns.party)
     return AssayExchange(row, {party.party: party for party in await connection.execute(mine)})
 
 
@@ -79,7 +79,7 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
     """Open the exchange of a sampled lot between two laboratories; return its number.
 
     Raises BadValue for one laboratory twice, Refused where the lot is not SAMPLED (ILLEGAL_STEP), lacks a sample of a
-    party or of the umpire's reserve (NO_SAMPLE), has an exchange already, or a laboratory is not accredited.
+    party or of the umpire's reserve (NO_SAMPLE), has an exchange of assays already, or a laboratory is not accredited.
     """
     await authorize(connection, ASSAY_EXCHANGE, "open", by, [])
     row = (await lots.find(connection, [lot_id], lock=True))[lot_id]
@@ -90,9 +90,10 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
     samples = (await sampling.of_lots(connection, [lot_id]))[lot_id]
     for party in PARTIES:
         if party not in samples:
-            raise Refused("NO_SAMPLE", f"lot {lot_id} has no sample of party {party}; an exchange needs all three")
-    for other in (await assay.exchanges_of(connection, [lot_id])).values():
-        raise Refused("EXCHANGE", f"lot {lot_id} has exchange {other} already")
+            why = f"lot {lot_id} has no sample of party {party}; an exchange of assays needs all three"
+            raise Refused("NO_SAMPLE", why)
+    for other in (await assay.assay_exchanges_of(connection, [lot_id])).values():
+        raise Refused("ASSAY_EXCHANGE", f"lot {lot_id} has assay exchange {other} already")
     terms = (await acceptance.terms(connection))[row.symbol]
     values = {
         "lot_id": lot_id,
@@ -102,11 +103,11 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
         "fineness_rule": terms.fineness_rule,
         "umpire_rule": terms.umpire_rule,
     }
-    added = insert(assay_exchange).values(values).returning(assay_exchange.c.exchange_no)
+    added = insert(assay_exchange).values(values).returning(assay_exchange.c.assay_exchange_no)
     number = int((await connection.execute(added)).scalar_one())
     parties = [
         {
-            "exchange_no": number,
+            "assay_exchange_no": number,
             "party": party,
             "laboratory": code,
             "status": "INVITED",
@@ -116,7 +117,7 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
     ]
     await connection.execute(insert(assay_exchange_party), parties)
     detail = {"lot": lot_id, "A": a, "B": b, "split_limit_permille": format_fineness(SPLIT_LIMIT_E5[row.form])}
-    await audit.record(connection, audit.Act(by, "exchange.open", f"exchange:{number}", detail))
+    await audit.record(connection, audit.Act(by, "assay_exchange.open", f"assay_exchange:{number}", detail))
     return number
 
 
@@ -155,14 +156,14 @@ async def reveal(
     """
     found = await find(connection, number, lock=True)
     if found.row.status != "COMMITTED":
-        text = f"exchange {number} is {found.row.status}; results are revealed when both parties have committed"
+        text = f"assay exchange {number} is {found.row.status}; results are revealed when both parties have committed"
         raise Refused("ILLEGAL_STEP", text)
     mine = _party(found, party)
     allow(ASSAY_PARTY, "reveal", number, mine.status)
     lot_id = found.row.lot_id
     text = opening(lot_id, replicates_ppm, nonce)
     if sha256(text.encode()).digest() != mine.commitment:
-        raise Refused("WRONG_REVEAL", f"that is not what party {party} of exchange {number} has committed to")
+        raise Refused("WRONG_REVEAL", f"that is not what party {party} of assay exchange {number} has committed to")
     result = Result(mine.laboratory, tuple(replicates_ppm), seal, standard)
     rules = {lot_id: found.row.fineness_rule}
     (recorded,) = (await assay.record(connection, by, {lot_id: result}, rules, party)).values()
@@ -196,7 +197,7 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
     (recorded,) = (await assay.record(connection, by, {lot_id: result}, rules, "UMPIRE")).values()
     samples = (await sampling.of_lots(connection, [lot_id]))[lot_id]
     row = {
-        "exchange_no": number,
+        "assay_exchange_no": number,
         "party": "UMPIRE",
         "laboratory": result.laboratory,
         "status": "REVEALED",
@@ -218,7 +219,7 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
 async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequence[int], decision: Decision) -> None:
     await assay.record_findings(connection, by, {row.lot_id: (ids, decision, row.split_limit_e5)})
     detail = {
-        "exchange": row.exchange_no,
+        "assay_exchange": row.assay_exchange_no,
         "final_permille": format_fineness(decision.final_e5),
         "rule": decision.rule,
         "umpire_paid_by": decision.umpire_paid_by,
@@ -227,14 +228,14 @@ async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequ
 
 
 async def void(connection: AsyncConnection, by: str, number: int, reason: str) -> None:
-    """End an exchange without a finding: a party does not answer, or cannot repeat its result."""
+    """End an exchange of assays without a finding: a party does not answer, or cannot repeat its result."""
     printable("reason", reason, 200)
     await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "void", [number], {"reason": reason})
 
 
 async def end_by_remelt(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
     """Void the exchanges about lots that are melted again."""
-    numbers = sorted((await assay.exchanges_of(connection, lot_ids)).values())
+    numbers = sorted((await assay.assay_exchanges_of(connection, lot_ids)).values())
     if numbers:
         await advance(connection, assay_exchange, ASSAY_EXCHANGE, by, "remelt", numbers, {"reason": "melted again"})
 
@@ -248,12 +249,13 @@ def _party(found: AssayExchange, party: str) -> Row[Any]:
 async def _move(
     connection: AsyncConnection, by: str, step: str, row: Row[Any], values: Mapping[str, Any], detail: Mapping[str, Any]
 ) -> None:
-    after = allow(ASSAY_PARTY, step, row.exchange_no, row.status).after
+    after = allow(ASSAY_PARTY, step, row.assay_exchange_no, row.status).after
     await authorize(connection, ASSAY_PARTY, step, by, [])
-    mine = (assay_exchange_party.c.exchange_no == row.exchange_no, assay_exchange_party.c.party == row.party)
+    columns = assay_exchange_party.c
+    mine = (columns.assay_exchange_no == row.assay_exchange_no, columns.party == row.party)
     await connection.execute(update(assay_exchange_party).where(*mine).values(status=after, **values))
-    subject = f"exchange:{row.exchange_no}"
-    await audit.record(connection, audit.Act(by, f"exchange.{step}", subject, {"party": row.party, **detail}))
+    subject = f"assay_exchange:{row.assay_exchange_no}"
+    await audit.record(connection, audit.Act(by, f"assay_exchange.{step}", subject, {"party": row.party, **detail}))
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, status: str | None = None) -> Page[Row[Any]]:
@@ -261,4 +263,4 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, statu
     query = select(assay_exchange)
     if status is not None:
         query = query.where(assay_exchange.c.status == status)
-    return await fetch(connection, query, (assay_exchange.c.exchange_no,), page)
+    return await fetch(connection, query, (assay_exchange.c.assay_exchange_no,), page)

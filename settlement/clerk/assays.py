@@ -145,10 +145,10 @@ def record(by: str, lot_id: int, laboratory: str, replicates: tuple[str, ...], s
 @click.option("--laboratory-a", required=True, help="Party A's: the seller's.")
 @click.option("--laboratory-b", required=True, help="Party B's: the buyer's, or the venue's.")
 @click.pass_obj
-def open_exchange(by: str, lot_id: int, laboratory_a: str, laboratory_b: str) -> None:
+def open_assay_exchange(by: str, lot_id: int, laboratory_a: str, laboratory_b: str) -> None:
     """Open the exchange of two laboratories' results of a sampled lot."""
     number = act(by, lambda connection: two_parties.begin(connection, by, lot_id, laboratory_a, laboratory_b))
-    click.echo(f"exchange {number} is open: both parties commit first")
+    click.echo(f"assay exchange {number} is open: both parties commit first")
 
 
 @assay_group.command("commitment")
@@ -168,13 +168,13 @@ def show_commitment(lot_id: int, replicates: tuple[str, ...], nonce: str | None)
 @click.option("--commitment", required=True, help="SHA-256, 64 hexadecimal digits.")
 @click.pass_obj
 def commit(by: str, number: int, party: str, commitment: str) -> None:
-    """Enter a party's commitment in exchange NUMBER."""
+    """Enter a party's commitment in the exchange of assays NUMBER."""
     try:
         hashed = bytes.fromhex(commitment)
     except ValueError as error:
         raise click.BadParameter("it must be 64 hexadecimal digits", param_hint="--commitment") from error
     status = act(by, lambda connection: two_parties.commit(connection, by, number, party, hashed))
-    click.echo(f"exchange {number} is {status}")
+    click.echo(f"assay exchange {number} is {status}")
 
 
 @assay_group.command("reveal")
@@ -197,7 +197,7 @@ def reveal(
         return status, "" if final is None else f": {format_fineness(final.final_e5)} per mille, {final.rule}"
 
     status, text = act(by, work)
-    click.echo(f"exchange {number} is {status}{text}")
+    click.echo(f"assay exchange {number} is {status}{text}")
 
 
 @assay_group.command("umpire")
@@ -215,7 +215,7 @@ def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], s
         decision = await two_parties.report(connection, by, number, result)
         return f"{format_fineness(decision.final_e5)} per mille by {decision.rule}; {decision.umpire_paid_by} pays"
 
-    click.echo(f"exchange {number} is DECIDED: {act(by, work)}")
+    click.echo(f"assay exchange {number} is DECIDED: {act(by, work)}")
 
 
 @assay_group.command("void")
@@ -223,21 +223,21 @@ def umpire(by: str, number: int, laboratory: str, replicates: tuple[str, ...], s
 @REASON
 @click.pass_obj
 def void(by: str, number: int, reason: str) -> None:
-    """End an exchange without a result."""
+    """End an exchange of assays without a result."""
     act(by, lambda connection: two_parties.void(connection, by, number, reason))
-    click.echo(f"exchange {number} is void")
+    click.echo(f"assay exchange {number} is void")
 
 
-def _exchange(row: Row[Any]) -> Iterable[object]:
-    return row.exchange_no, row.lot_id, row.status, format_fineness(row.split_limit_e5), row.umpire_rule
+def _assay_exchange(row: Row[Any]) -> Iterable[object]:
+    return row.assay_exchange_no, row.lot_id, row.status, format_fineness(row.split_limit_e5), row.umpire_rule
 
 
 @assay_group.command("exchanges")
 @PAGE
 @click.pass_obj
-def list_exchanges(by: str, page: PageRequest) -> None:
-    """Show the exchanges of results with their splitting limits."""
-    show(by, page, "exchange lot status split_limit_permille umpire_rule", two_parties.listing, _exchange)
+def list_assay_exchanges(by: str, page: PageRequest) -> None:
+    """Show the exchanges of assays with their splitting limits."""
+    show(by, page, "assay_exchange lot status split_limit_permille umpire_rule", two_parties.listing, _assay_exchange)
 
 
 class _Certificates(click.Group):

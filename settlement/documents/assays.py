@@ -5,7 +5,7 @@ from typing import Final
 from settlement.documents.machine import Machine, Step
 
 ASSAY_EXCHANGE: Final = Machine(
-    "exchange",
+    "assay_exchange",
     {
         "open": Step((), "OPEN"),
         "commit": Step(("OPEN",), "COMMITTED"),
@@ -17,7 +17,7 @@ ASSAY_EXCHANGE: Final = Machine(
     },
 )
 ASSAY_PARTY: Final = Machine(
-    "exchange_party",
+    "assay_exchange_party",
     {
         "invite": Step((), "INVITED"),
         "commit": Step(("INVITED",), "COMMITTED"),
@@ -25,4 +25,4 @@ ASSAY_PARTY: Final = Machine(
         "report": Step((), "REVEALED"),
     },
 )
-"""A party of an exchange; the umpire only reports."""
+"""A party of an exchange of assays; the umpire only reports."""

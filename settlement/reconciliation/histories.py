@@ -72,7 +72,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "counter_ticket": recycling.counter_ticket,
     "aml_report": recycling.aml_report,
     "provenance": lots.provenance,
-    "exchange": assays.assay_exchange,
+    "assay_exchange": assays.assay_exchange,
     "acceptance": lots.acceptance,
     "warehouse_key": reconciliation.warehouse_key,
     "inventory_count": counts.inventory_count,
@@ -81,6 +81,11 @@ TABLES: Final[Mapping[str, Table]] = {
     "virtual_account_end": banking.virtual_account_end,
 }
 """The documents whose steps are in the audit log, by machine. Lots have custody events, proposals acts of their own."""
+_FORMER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"assay_exchange": ("exchange",)}
+"""Words that a machine had in the audit log before, by its present one: entries of the log never change.
+
+All entries under a former word are older than those under the present one.
+"""
 _ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}
 _DECISIONS: Final[Mapping[str, str]] = {"approved": "APPROVED", "declined": "DECLINED", "lapsed": "DECLINED"}
 """State of a proposal after each act that decides it."""
@@ -185,17 +190,27 @@ async def _locks(connection: AsyncConnection, facts: Facts, wanted: Sequence[int
 
 
 async def _documents(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
-    steps = {f"{kind}.{name}" for kind in TABLES for name in MACHINES[kind].steps}
+    words = {word: kind for kind in TABLES for word in (kind, *_FORMER_WORDS.get(kind, ()))}
+    steps = {f"{word}.{name}" for word, kind in words.items() for name in MACHINES[kind].steps}
     kind = func.split_part(audit_log.c.action, ".", 1)
     own = func.split_part(audit_log.c.subject, ":", 1) == kind
     # The two parties of an exchange of assays commit by themselves before the exchange does.
-    by_party = (kind == "exchange") & audit_log.c.detail.contains('"party":')
+    by_party = (kind.in_(("assay_exchange", *_FORMER_WORDS["assay_exchange"]))) & audit_log.c.detail.contains(
+        '"party":'
+    )
     query = select(audit_log.c.subject, audit_log.c.action).where(among(audit_log.c.action, steps), own, ~by_party)
     wanted = None if since is None else {name: _written(since, name, table) for name, table in TABLES.items()}
     if wanted is not None:
-        query = query.where(among(audit_log.c.subject, (f"{name}:{n}" for name in wanted for n in wanted[name])))
+        about = (f"{word}:{number}" for word, name in words.items() for number in wanted[name])
+        query = query.where(among(audit_log.c.subject, about))
     query = query.ext(distinct_on(audit_log.c.subject)).order_by(audit_log.c.subject, audit_log.c.number.desc())
-    last = {row.subject: row.action.partition(".")[2] for row in await connection.execute(query)}
+    last: dict[str, str] = {}
+    for row in await connection.execute(query):
+        (word, _, number), step = row.subject.partition(":"), row.action.partition(".")[2]
+        if word in TABLES:
+            last[row.subject] = step
+        else:
+            last.setdefault(f"{words[word]}:{number}", step)
     for name, table in TABLES.items():
         machine = MACHINES[name]
         states = await _states(connection, name, table, None if wanted is None else wanted[name])

@@ -58,7 +58,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "break": recon_break,
     "inventory_count": inventory_count,
     "provenance": provenance,
-    "exchange": assay_exchange,
+    "assay_exchange": assay_exchange,
     "counter_ticket": counter_ticket,
     "aml_report": aml_report,
     "invoice": invoice,

@@ -73,9 +73,9 @@ laboratory = Table(
 )
 
 assay_exchange = Table(
-    "exchange",
+    "assay_exchange",
     metadata,
-    number("exchange_no"),
+    number("assay_exchange_no"),
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), nullable=False),
     string("status"),
     integer("split_limit_e5"),
@@ -84,13 +84,13 @@ assay_exchange = Table(
     integer("opened_at"),
     string("reason", null=True),
     one_of("status", ASSAY_EXCHANGE.states),
-    Index("uq_exchange_lot_id", "lot_id", unique=True, postgresql_where=text("status <> 'VOID'")),
+    Index("uq_assay_exchange_lot_id", "lot_id", unique=True, postgresql_where=text("status <> 'VOID'")),
 )
 
 assay_exchange_party = Table(
-    "exchange_party",
+    "assay_exchange_party",
     metadata,
-    Column("exchange_no", BigInteger, ForeignKey("exchange.exchange_no"), primary_key=True),
+    Column("assay_exchange_no", BigInteger, ForeignKey("assay_exchange.assay_exchange_no"), primary_key=True),
     Column("party", Text, primary_key=True),
     Column("laboratory", Text, ForeignKey("laboratory.laboratory"), nullable=False),
     Column("sample_no", BigInteger, ForeignKey("sample.sample_no"), nullable=False),

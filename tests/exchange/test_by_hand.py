@@ -116,7 +116,7 @@ async def test_each_form_lives_as_the_page_shows(page: str, working_folder: Path
     assert Path("certificate-1.pdf").read_bytes().startswith(b"%PDF")
     assert made.kinds > {
         "cash_transfer",
-        "exchange",
+        "assay_exchange",
         "fee_bill",
         "inventory_count",
         "load_out",

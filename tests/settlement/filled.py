@@ -176,7 +176,7 @@ async def _assay_scrap(rest: Rest) -> None:
             ("screen", {"points": ["750"]}),
             ("melt", {**weight, "grams": "99.00"}),
             ("sample", samples),
-            ("exchange", {"laboratory_a": "LAB-A", "laboratory_b": "LAB-B"}),
+            ("assay-exchange", {"laboratory_a": "LAB-A", "laboratory_b": "LAB-B"}),
         ):
             await rest(ONE, "POST", f"/lots/{lot}/{step}", json=body)
 

@@ -266,7 +266,7 @@ class MetalActs(Clerks):
         await self._act(assay.fire_assay, OTHER, {number: Result("LAB-A", (889_000, 889_000), seal)})
         await self._act(screening_alarms.explain, THIRD, number, "drilled, whole")
 
-    @about("lot", "exchange", "exchange_party")
+    @about("lot", "assay_exchange", "assay_exchange_party")
     async def assay_twice(self) -> None:
         """Two bags are melted into one lot, which two laboratories assay; they agree, or an umpire decides."""
         name = next(self._names)

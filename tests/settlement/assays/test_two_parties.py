@@ -147,7 +147,7 @@ async def test_results_are_revealed_after_both_commitments_and_never_edited(exch
     ppm = {"A": (884_200, 884_200), "B": (883_800, 883_800)}
     opened = await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
     single = {number: Result("LAB-A", ppm["A"], "D1-A")}
-    assert await refused(exchange, lambda c: assay.fire_assay(c, ONE, single)) == "EXCHANGE"
+    assert await refused(exchange, lambda c: assay.fire_assay(c, ONE, single)) == "ASSAY_EXCHANGE"
     hashed = {party: two_parties.commitment(number, ppm[party], NONCES[party]) for party in ppm}
     assert hashed["A"] == sha256(f"{number}|884.200,884.200|{NONCES['A']}".encode()).digest()
 
@@ -181,14 +181,14 @@ async def test_results_are_revealed_after_both_commitments_and_never_edited(exch
     async with exchange.engine.connect() as connection:
         await audit.verify(connection)
         actions = (
-            await connection.execute(text("SELECT action FROM audit_log WHERE subject = 'exchange:1'"))
+            await connection.execute(text("SELECT action FROM audit_log WHERE subject = 'assay_exchange:1'"))
         ).scalars()
-        assert [action for action in actions if action in ("exchange.commit", "exchange.reveal")] == [
-            "exchange.commit",
-            "exchange.commit",
-            "exchange.commit",
-            "exchange.reveal",
-            "exchange.reveal",
+        assert [action for action in actions if action in ("assay_exchange.commit", "assay_exchange.reveal")] == [
+            "assay_exchange.commit",
+            "assay_exchange.commit",
+            "assay_exchange.commit",
+            "assay_exchange.reveal",
+            "assay_exchange.reveal",
         ], "each party's, and the exchange's own step to COMMITTED"
 
 
@@ -199,7 +199,7 @@ async def test_an_exchange_needs_three_samples_and_two_laboratories(exchange: Sm
     with pytest.raises(BadValue, match="another laboratory"):
         await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-A"))
     await do(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B"))
-    assert await refused(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "EXCHANGE"
+    assert await refused(exchange, lambda c: two_parties.begin(c, ONE, number, "LAB-A", "LAB-B")) == "ASSAY_EXCHANGE"
 
 
 async def test_a_new_exchange_may_follow_a_void_one(exchange: SmallExchange) -> None:

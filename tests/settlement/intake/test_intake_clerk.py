@@ -41,7 +41,7 @@ async def test_scrap_from_advice_to_a_certificate_on_paper() -> None:
         answer = await one(
             "assay", "reveal", "1", "--party", party, *twice, "--nonce", nonces[party], "--seal", f"P-{party}"
         )
-    assert "exchange 1 is SPLIT" in answer
+    assert "assay exchange 1 is SPLIT" in answer
     umpire = ("--laboratory", "LAB-U", "--replicate", "751.200", "--replicate", "751.200", "--seal", "P-UMPIRE")
     assert "751.10 per mille by NEAREST_MEAN; A pays" in await one("assay", "umpire", "1", *umpire)
     await one("certify", "3")

@@ -36,16 +36,16 @@ async def test_a_dore_bar_from_advice_to_certificate(rest: Rest) -> None:
     assert (await step("melt", {"scale": "SCALE-1", "grams": "12468.10"}))["alarms"] == []
     samples = [{"party": party, "seal": f"P-{party}", "grams": "8.00"} for party in ("A", "B", "UMPIRE")]
     await step("sample", samples)
-    number = (await step("exchange", {"laboratory_a": "LAB-A", "laboratory_b": "LAB-B"}))["exchange"]
+    number = (await step("assay-exchange", {"laboratory_a": "LAB-A", "laboratory_b": "LAB-B"}))["assay_exchange"]
     for party, ppm in (("A", (885_200, 885_200)), ("B", (884_000, 884_000))):
         hashed = two_parties.commitment(lot, ppm, party.lower() * 32).hex()
-        await rest(ONE, "POST", f"/exchanges/{number}/commit", json={"party": party, "commitment": hashed})
+        await rest(ONE, "POST", f"/assay-exchanges/{number}/commit", json={"party": party, "commitment": hashed})
     for party, permille in (("A", "885.200"), ("B", "884.000")):
         shown = {"party": party, "replicates": [permille] * 2, "nonce": party.lower() * 32, "seal": f"P-{party}"}
-        answer = await rest(ONE, "POST", f"/exchanges/{number}/reveal", json=shown)
+        answer = await rest(ONE, "POST", f"/assay-exchanges/{number}/reveal", json=shown)
     assert answer["status"] == "SPLIT"
     report = {"laboratory": "LAB-U", "replicates": ["884.400", "884.600"], "seal": "P-UMPIRE"}
-    decided = await rest(ONE, "POST", f"/exchanges/{number}/umpire", json=report)
+    decided = await rest(ONE, "POST", f"/assay-exchanges/{number}/umpire", json=report)
     assert decided == {"final_permille": "884.25", "rule": "NEAREST_MEAN", "umpire_paid_by": "A"}
     await rest(ONE, "POST", "/certificates", json={"lots": [lot]})
     blocked = await rest(ONE, "POST", "/lots/register", 409, json={"lots": [lot]})

@@ -25,7 +25,7 @@ def test_numbers_are_shown_in_ranges() -> None:
 
 
 def test_every_document_with_a_number_and_states_can_be_listed() -> None:
-    others = {"lot", "proposal", "exchange_party", "account_statement"}
+    others = {"lot", "proposal", "assay_exchange_party", "account_statement"}
     others |= {"withdrawal", "withdrawal_limit", "payee_account"}
     assert set(TABLES) == set(MACHINES) - others, "those have commands of their own"
 

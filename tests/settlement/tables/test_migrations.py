@@ -4,8 +4,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.base import audit, database
+from settlement.base import audit, changes, database
 from settlement.migrations.forward import upgrade
+from settlement.reconciliation import histories
+from settlement.tables.assays import assay_exchange, assay_exchange_party
 
 BREAK = text(
     "INSERT INTO recon_break (kind, subject, asset, expected, found, owner, status, opened_at, first_run, last_run, "
@@ -125,4 +127,53 @@ async def test_revoked_keys_are_ended_by_whom_the_audit_log_names(database_url: 
             text("SELECT code, changed_by, changed_at FROM standing_change ORDER BY code")
         )
         assert [tuple(row) for row in changes] == [("known", "op-1", 17), ("old", "unknown", 18)]
+    await engine.dispose()
+
+
+async def test_exchanges_of_assays_keep_their_histories_under_their_new_name(database_url: str) -> None:
+    engine = database.connect(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0050")
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(LOT)
+        await connection.execute(
+            text(
+                "INSERT INTO laboratory (laboratory, name, accreditations, accreditation_no, valid_from, valid_until) "
+                "VALUES ('LAB', 'Lab', '{CMA}', '1', '2026-01-01', '2027-01-01')"
+            )
+        )
+        await connection.execute(
+            text("INSERT INTO sample (lot_id, party, seal, weight_cg, at, \"by\") VALUES (1, 'A', 'S', 500, 1, 'x')")
+        )
+    async with engine.begin() as connection:
+        opened = "INSERT INTO exchange (lot_id, status, split_limit_e5, fineness_rule, umpire_rule, opened_at) "
+        await connection.execute(text(opened + "SELECT n, 'OPEN', 50, 'x', 'x', 1 FROM generate_series(1, 3) n"))
+        party = "INSERT INTO exchange_party (exchange_no, party, laboratory, sample_no, status) "
+        await connection.execute(text(party + "VALUES (1, 'A', 'LAB', 1, 'INVITED')"))
+        for number in (1, 2, 3):
+            await audit.record(connection, audit.Act("clerk-1", "exchange.open", f"exchange:{number}"))
+        await connection.execute(text("UPDATE exchange SET status = 'VOID' WHERE exchange_no = 3"))
+        await audit.record(connection, audit.Act("clerk-1", "exchange.void", "exchange:3"))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE exchange SET split_limit_e5 = 90 WHERE exchange_no = 2"))
+    await database.migrate(database_url)
+    async with engine.begin() as connection:
+        assert [found.key for found in await changes.differences(connection, assay_exchange)] == ["2"], "by hand"
+        assert await changes.differences(connection, assay_exchange_party) == []
+        facts = histories.Facts()
+        await histories.compare(connection, facts)
+        assert [one.subject for one in facts.breaks if "exchange" in one.subject] == ["assay_exchange:2 row"]
+        await connection.execute(text("UPDATE assay_exchange SET status = 'VOID' WHERE assay_exchange_no = 1"))
+        await audit.record(connection, audit.Act("clerk-1", "assay_exchange.void", "assay_exchange:1"))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE assay_exchange_party SET sample_no = 1, status = 'COMMITTED'"))
+        await connection.execute(text("UPDATE assay_exchange SET status = 'OPEN' WHERE assay_exchange_no = 3"))
+        facts = histories.Facts()
+        await histories.compare(connection, facts)
+        assert [one.subject for one in facts.breaks if "exchange" in one.subject] == [
+            "assay_exchange:3 state",
+            "assay_exchange:2 row",
+            "assay_exchange:3 row",
+            "assay_exchange_party:1:A row",
+        ]
     await engine.dispose()
