@@ -39,7 +39,7 @@ from api.staff import StaffProcess
 from api.startup import RETRY_SECONDS, together, when_redis_answers
 from api.stopping_breaks import StoppingBreaks
 from api.view import snapshot
-from api.view.snapshot import SnapshotFailed
+from api.view.snapshot import ViewSnapshotFailed
 from api.view.snapshot_file import SnapshotFile
 from api.view.view import View
 from goldx.hosting.progress import Progress
@@ -329,9 +329,9 @@ class Gateway:
         try:
             frames = await self._tail_events.read(found.sequence - 1, 1)
             if not frames or not found.ends_with(frames[0]):
-                raise SnapshotFailed(f"event {found.sequence} of the event stream is not that of the snapshot")
+                raise ViewSnapshotFailed(f"event {found.sequence} of the event stream is not that of the snapshot")
             await asyncio.to_thread(snapshot.read, found, view)
-        except (SnapshotFailed, EventsMissing) as error:
+        except (ViewSnapshotFailed, EventsMissing) as error:
             log.warning("the snapshot of the view is not used", sequence=found.sequence, reason=str(error))
             return
         self.view = view

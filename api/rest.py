@@ -28,7 +28,7 @@ from api.view.market_data import MarketData
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest, cut
-from settlement.base.request_keys import Answer
+from settlement.base.request_keys import KeptAnswer
 
 router = APIRouter()
 _PROBLEMS: Final = documented(
@@ -49,7 +49,7 @@ Depth = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 TradesPage = Annotated[PageRequest, Depends(page_dependency(50))]
 
 
-class OperatorCommand(BaseModel):
+class OperatorCommandRequest(BaseModel):
     """One command of the venue, in the form of the member protocol."""
 
     model_config = ConfigDict(extra="forbid")
@@ -145,7 +145,7 @@ async def notice_answers(gateway: TheGateway, principal: ThePrincipal, notice_id
     "/v1/operator/commands", tags=["operator"], responses=_PROBLEMS, openapi_extra={"parameters": [KEY_PARAMETER]}
 )
 async def operator_command(
-    request: Request, gateway: TheGateway, principal: ThePrincipal, command: OperatorCommand
+    request: Request, gateway: TheGateway, principal: ThePrincipal, command: OperatorCommandRequest
 ) -> Any:
     """Place one command of the venue, and return its events. Needs the permission `operate`.
 
@@ -169,8 +169,11 @@ async def operator_command(
 
 
 async def _operate(
-    gateway: Gateway, principal: Principal, command: OperatorCommand, place: Callable[[AnyCommand], Awaitable[Outcome]]
-) -> Answer:
+    gateway: Gateway,
+    principal: Principal,
+    command: OperatorCommandRequest,
+    place: Callable[[AnyCommand], Awaitable[Outcome]],
+) -> KeptAnswer:
     """Place a command of an operator and return the answer. Raises BadValue and Refusal if it is not placed."""
     params, reason = take_reason(command.method, command.params)
     read = Trading.read(command.method, params, by=str(principal.staff))
@@ -181,9 +184,9 @@ async def _operate(
     if long is not None:
         while long.step():
             await asyncio.sleep(0)
-        return Answer(200, encode(long.result()).decode())
+        return KeptAnswer(200, encode(long.result()).decode())
     try:
-        return Answer(200, encode(gateway.trading.operator_result(placed, outcome)).decode())
+        return KeptAnswer(200, encode(gateway.trading.operator_result(placed, outcome)).decode())
     except Refusal as refusal:
         refused = problems.refused(refusal)
-        return Answer(refused.status_code, bytes(refused.body).decode())
+        return KeptAnswer(refused.status_code, bytes(refused.body).decode())

@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 
 from goldx.hosting.errors import BadSettings, NotRunning
-from goldx.lazy_group import LazyGroup, Place
+from goldx.lazy_group import CommandPlace, LazyGroup
 
 PRIVATE_UMASK: Final = 0o077
 """Files and folders that a command makes are for its own user alone: journal, ledger, logs, exports."""
@@ -37,10 +37,10 @@ class _EntryPointGroup(LazyGroup):
 
 
 @cache
-def _places() -> Mapping[str, Place]:
+def _places() -> Mapping[str, CommandPlace]:
     # The benchmarks stay in the checkout: an installed wheel names their command and does not have it.
     found = [entry for entry in entry_points(group="goldx.commands") if find_spec(entry.module.partition(".")[0])]
-    return {entry.name: Place(entry.module, entry.attr) for entry in found}
+    return {entry.name: CommandPlace(entry.module, entry.attr) for entry in found}
 
 
 @click.group(cls=_EntryPointGroup, places=_places, context_settings={"help_option_names": ["-h", "--help"]})

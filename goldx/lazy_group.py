@@ -15,7 +15,7 @@ import click
 from goldx.hosting import collector
 
 
-class Place(NamedTuple):
+class CommandPlace(NamedTuple):
     """The place of a command: its module, and the function there. Without ``function`` the module adds it by itself."""
 
     module: str
@@ -28,7 +28,7 @@ class LazyGroup(click.Group):
     ``places`` is a function that returns them; it is called as often as they are needed.
     """
 
-    def __init__(self, *args: Any, places: Callable[[], Mapping[str, Place]], **attributes: Any) -> None:
+    def __init__(self, *args: Any, places: Callable[[], Mapping[str, CommandPlace]], **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.places = places
 

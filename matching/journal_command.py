@@ -27,7 +27,7 @@ from goldx.streams.segments import EVENTS, JOURNAL, BadArchive
 from matching.archive import export
 from matching.archive.archiver import HOUR, Archiver, Pass, Retention
 from matching.archive.restore import NotRestored, restore
-from matching.archive.sources import Archived, Server, Source
+from matching.archive.sources import Archived, ArchivedServer, Source
 from matching.run.fold import CoreFailed
 
 T = TypeVar("T")
@@ -191,7 +191,7 @@ async def _write(lines: AsyncIterator[bytes], out: BinaryIO) -> None:
 def _on_source(folder: Path | None, work: Callable[[Source], Awaitable[T]]) -> T:
     """Run ``work`` on the archive in a folder, or on the configured shard with its archive."""
     if folder is None:
-        return _on_streams(lambda redis, keys, archive: work(Server(redis, keys, archive)))
+        return _on_streams(lambda redis, keys, archive: work(ArchivedServer(redis, keys, archive)))
     try:
         return asyncio.run(_awaited(work(Archived(Archive(folder)))))
     except (OSError, CoreFailed) as error:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from api.edge.outcome import Refusal
 from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
-from settlement.base.request_keys import KEPT_DAYS, LONGEST_KEY, Answer
+from settlement.base.request_keys import KEPT_DAYS, LONGEST_KEY, KeptAnswer
 from settlement.base.texts import printable
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ class _Taken(NamedTuple):
     """A key that was taken: the hash of its request, and the answer once there is one."""
 
     request: str
-    answer: Answer | None = None
+    answer: KeptAnswer | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -45,11 +45,11 @@ class CommandKeys:
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
         self._keys = keys
-        self._working: set[asyncio.Task[Answer]] = set()
+        self._working: set[asyncio.Task[KeptAnswer]] = set()
 
     async def once(
-        self, holder: str, key: str, content: bytes, place: Callable[[], Awaitable[Answer]]
-    ) -> tuple[Answer, bool]:
+        self, holder: str, key: str, content: bytes, place: Callable[[], Awaitable[KeptAnswer]]
+    ) -> tuple[KeptAnswer, bool]:
         """Return the answer of ``place``, or the answer to the same request before, and whether it is an earlier one.
 
         ``content`` is what is compared of a request. ``place`` raises BadValue or Refusal if it has placed nothing; the
@@ -67,7 +67,7 @@ class CommandKeys:
         working.add_done_callback(self._ended)
         return await asyncio.wait_for(asyncio.shield(working), WAIT_SECONDS), False
 
-    async def _take(self, name: str, key: str, hashed: str) -> Answer | None:
+    async def _take(self, name: str, key: str, hashed: str) -> KeptAnswer | None:
         """Take a key, or wait for the answer that was given under it."""
         clock = asyncio.get_running_loop().time
         until = clock() + WAIT_SECONDS
@@ -87,7 +87,7 @@ class CommandKeys:
             await asyncio.sleep(PAUSE_SECONDS)
         return None
 
-    async def _answer(self, name: str, hashed: str, place: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _answer(self, name: str, hashed: str, place: Callable[[], Awaitable[KeptAnswer]]) -> KeptAnswer:
         """Place the command and keep the answer, however long that takes."""
         try:
             answer = await place()
@@ -100,7 +100,7 @@ class CommandKeys:
             log.warning("an answer cannot be kept for a repeated request", error=str(error))
         return answer
 
-    def _ended(self, working: asyncio.Task[Answer]) -> None:
+    def _ended(self, working: asyncio.Task[KeptAnswer]) -> None:
         self._working.discard(working)
         if not working.cancelled() and (error := working.exception()) is not None:
             log.info("a request with a key was not carried out", reason=str(error))

@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from api.edge.problems import MEDIA_TYPE
-from settlement.base.request_keys import LONGEST_KEY, Answer
+from settlement.base.request_keys import LONGEST_KEY, KeptAnswer
 
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
@@ -25,7 +25,7 @@ async def content_of(request: Request) -> bytes:
     return f"{request.url.path}?{request.url.query}\n".encode() + await request.body()
 
 
-def response_of(answer: Answer, *, replayed: bool = False) -> Response:
+def response_of(answer: KeptAnswer, *, replayed: bool = False) -> Response:
     """Return an answer as a response; ``replayed``: the request was answered before under its key."""
     media_type = MEDIA_TYPE if answer.status >= 400 else "application/json"
     return Response(answer.body, answer.status, {REPLAYED_HEADER: "true"} if replayed else None, media_type)

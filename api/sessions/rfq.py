@@ -6,7 +6,7 @@ from api.edge.outcome import Outcome, Refusal
 from api.sessions.refused import NAMED
 from api.view.orders import write_own_trade
 from api.view.request_forms import write_own_request, write_quote
-from api.view.requests import Request
+from api.view.requests import ViewedRequest
 from api.view.view import View
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.details import read_detail
@@ -56,7 +56,7 @@ def refused_rfq(command: AnyCommand, reason: str, text: str, view: View) -> Refu
     return Refusal(reason, str(BadValue(field, value, allowed)), field=field, value=value, allowed=allowed)
 
 
-def _written(request: Request, outcome: Outcome) -> dict[str, Any]:
+def _written(request: ViewedRequest, outcome: Outcome) -> dict[str, Any]:
     """Return a request, and its trades among events, as its requester may see them.
 
     Others may stand before them: what was due by the time of a command is among its events.

@@ -17,7 +17,7 @@ from api.edge.request_keys import KEY_HEADER, KEY_PARAMETER, content_of, respons
 from goldx.protocol.units import BadValue
 from settlement.base import request_keys
 from settlement.base.paging import LARGEST_NUMBER
-from settlement.base.request_keys import Answer
+from settlement.base.request_keys import KeptAnswer
 from settlement.base.working_days import parse_day, today
 from settlement.documents.closing import CAPACITIES
 from settlement.intake.bar_columns import GIVEN
@@ -39,7 +39,7 @@ PROBLEMS: Final = documented(
 class _Answered(Exception):
     """The request was answered before under its key."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: KeptAnswer) -> None:
         super().__init__(str(answer.status))
         self.answer = answer
 
@@ -64,7 +64,7 @@ class KeyedRoute(APIRoute):
             taken = getattr(request.state, "request_key", None)
             if taken is not None:
                 connection, holder, key = taken
-                answer = Answer(response.status_code, bytes(response.body).decode())
+                answer = KeptAnswer(response.status_code, bytes(response.body).decode())
                 await request_keys.finish(connection, holder, key, answer)
             return response
 

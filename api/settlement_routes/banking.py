@@ -150,7 +150,7 @@ async def _read(
     return await sheets.in_turn(lambda: files.read(data, known, account, stated))
 
 
-def _outcome(found: imports.Outcome) -> dict[str, Any]:
+def _outcome(found: imports.ImportedFile) -> dict[str, Any]:
     return {"file": found.file_no, "statements": [TAKEN(taken) for taken in found.statements]}
 
 

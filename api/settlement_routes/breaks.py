@@ -9,7 +9,7 @@ from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Operator, Reader, ReasonRequest, Strict, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.reconciliation import break_limits, break_listing, break_work, resolutions
-from settlement.reconciliation.break_listing import Listed
+from settlement.reconciliation.break_listing import ListedBreak
 
 router = new_router()
 
@@ -31,7 +31,7 @@ class OwnerRequest(Strict):
     reason: str
 
 
-class ExplanationRequest(Strict):
+class BreakExplanationRequest(Strict):
     owner: str
     explanation: str
 
@@ -46,14 +46,14 @@ class ResolutionRequest(Strict):
     reason: str
 
 
-class LimitRequest(Strict):
+class BreakLimitRequest(Strict):
     area: str
     name: str
     value: int
     reason: str
 
 
-def _listed(found: Listed) -> dict[str, Any]:
+def _listed(found: ListedBreak) -> dict[str, Any]:
     more = {"area": found.area, "value_fen": found.value_fen, "past_limit": found.past_limit}
     return {**BREAK(found.row), "days": found.row.days, "whose": found.desk, **more}
 
@@ -78,7 +78,9 @@ async def get_break(_: Reader, connection: Transaction, number: Number) -> dict[
 
 
 @router.post("/breaks/{number}/explain")
-async def explain(by: Clerk, connection: Transaction, number: Number, request: ExplanationRequest) -> dict[str, int]:
+async def explain(
+    by: Clerk, connection: Transaction, number: Number, request: BreakExplanationRequest
+) -> dict[str, int]:
     """Record which of the staff deals with a break and what is known of it."""
     await break_work.explain(connection, by, number, request.owner, request.explanation)
     return {"break": number}
@@ -135,7 +137,7 @@ async def get_limits(_: Reader, connection: Transaction, page: ThePage) -> dict[
 
 
 @router.post("/break-limits")
-async def set_limit(by: Operator, connection: Transaction, request: LimitRequest) -> dict[str, Any]:
+async def set_limit(by: Operator, connection: Transaction, request: BreakLimitRequest) -> dict[str, Any]:
     """Change a limit of an area of breaks from now on."""
     about = (request.area, request.name, request.value)
     await break_limits.change(connection, by, *about, request.reason)

@@ -75,7 +75,7 @@ class BuyerRequest(Strict):
     period: Literal["DAY", "MONTH"] = "MONTH"
 
 
-class CorrectionRequest(Strict):
+class InvoiceCorrectionRequest(Strict):
     reason: str
     again: bool = False
 
@@ -90,12 +90,12 @@ def attached(name: str, kind: str, data: bytes) -> Response:
     return Response(data, 200, headers, MEDIA[kind])
 
 
-def _content(found: statements.Statement) -> dict[str, Any]:
+def _content(found: statements.AccountStatement) -> dict[str, Any]:
     about = {"statement": found.number, "status": found.status, "sha256": found.hash.hex()}
     return {**about, "content": found.content}
 
 
-async def _file(found: statements.Statement, kind: str, language: Language) -> Response:
+async def _file(found: statements.AccountStatement, kind: str, language: Language) -> Response:
     data = await PAPERS.written(lambda: statement_paper.write(found, kind, language))
     return attached(f"statement-{found.number}", kind, data)
 
@@ -172,7 +172,7 @@ async def get_invoice_file(
 
 @router.post("/invoices/{number}/correct")
 async def propose_correction(
-    by: Clerk, connection: Transaction, number: Number, request: CorrectionRequest
+    by: Clerk, connection: Transaction, number: Number, request: InvoiceCorrectionRequest
 ) -> dict[str, str]:
     """Propose to cancel an invoice out, and to issue it again if `again` is true; another person approves.
 

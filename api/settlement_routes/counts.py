@@ -34,8 +34,8 @@ from settlement.reconciliation import (
     counting,
     last_counts,
 )
-from settlement.reconciliation.count_results import Result
-from settlement.reconciliation.count_sessions import Extent
+from settlement.reconciliation.count_results import CountResult
+from settlement.reconciliation.count_sessions import CountExtent
 from settlement.workbooks import sheets
 
 router = new_router()
@@ -84,7 +84,7 @@ async def get_counts(_: Reader, connection: Transaction, page: ThePage) -> dict[
 @router.post("/counts")
 async def propose_count(by: Clerk, connection: Transaction, request: CountRequest) -> dict[str, int]:
     """Propose a count of a warehouse; another person's approval opens it and freezes custody."""
-    extent = Extent(request.lots, request.sample, request.seed)
+    extent = CountExtent(request.lots, request.sample, request.seed)
     about = (request.warehouse, request.counters, request.reason)
     return {"proposal": await count_sessions.propose(connection, by, *about, extent)}
 
@@ -146,7 +146,9 @@ async def enter(by: Clerk, connection: Transaction, number: Number, request: lis
     results = []
     for bar in request:
         gross = None if bar.gross is None else scales.parse_weight("gross", bar.gross).cg
-        results.append(Result(BarKey(bar.refiner, bar.serial, bar.year), bar.found, gross, bar.seal, bar.condition))
+        results.append(
+            CountResult(BarKey(bar.refiner, bar.serial, bar.year), bar.found, gross, bar.seal, bar.condition)
+        )
     return {"bars": await count_results.enter(connection, by, number, results)}
 
 

@@ -92,7 +92,7 @@ class WeightCorrectionRequest(Strict):
     reason: str
 
 
-class ExplanationRequest(Strict):
+class MeltExplanationRequest(Strict):
     text: str
 
 
@@ -166,7 +166,9 @@ async def get_melts(_: Reader, connection: Transaction, page: ThePage, alarmed: 
 
 
 @router.post("/melts/{number}/explain")
-async def explain(by: Clerk, connection: Transaction, number: Number, request: ExplanationRequest) -> dict[str, int]:
+async def explain(
+    by: Clerk, connection: Transaction, number: Number, request: MeltExplanationRequest
+) -> dict[str, int]:
     """Explain the alarm of a melt that somebody else has made."""
     await melting.explain(connection, by, number, request.text)
     return {"melt": number}
@@ -208,7 +210,7 @@ async def return_lot(by: Clerk, connection: Transaction, number: Number, request
 
 @router.post("/lots/{number}/screening/explain")
 async def explain_screening(
-    by: Clerk, connection: Transaction, number: Number, request: ExplanationRequest
+    by: Clerk, connection: Transaction, number: Number, request: MeltExplanationRequest
 ) -> dict[str, int]:
     """Explain the difference between X-ray and assay of a lot that other people have screened and assayed."""
     await screening_alarms.explain(connection, by, number, request.text)

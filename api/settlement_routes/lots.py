@@ -22,7 +22,7 @@ from goldx.protocol.units import parse_weight
 from settlement.base.arithmetic import FINENESS_RULES, parse_scale_weight
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses
 from settlement.lots.acceptance import Rule
-from settlement.lots.provenance import Record
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.sampling import SealedSample
 from settlement.lots.splitting import UMPIRE_RULES
 
@@ -100,9 +100,9 @@ class ProvenanceRequest(Strict):
     documents: list[str] = Field(default=[])
     conflict_area: bool = False
 
-    def record(self) -> Record:
+    def record(self) -> ProvenanceRecord:
         """Return it as settlement takes it."""
-        return Record(**{**self.model_dump(), "documents": tuple(self.documents)})
+        return ProvenanceRecord(**{**self.model_dump(), "documents": tuple(self.documents)})
 
 
 class ProvenanceAcceptanceRequest(Strict):

@@ -63,11 +63,11 @@ def _signature(
 TheSignature = Annotated[bytes | None, Depends(_signature)]
 
 
-def _outcome(found: warehouse_statement.Outcome) -> dict[str, Any]:
+def _outcome(found: warehouse_statement.StatementComparison) -> dict[str, Any]:
     return {**found._asdict(), "breaks": [difference._asdict() for difference in found.breaks]}
 
 
-def _report(found: depository_report.Report) -> dict[str, Any]:
+def _report(found: depository_report.DepositoryReport) -> dict[str, Any]:
     stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in found.stocks]
     return {"about": found.about, "stocks": stocks, "total": found.total()._asdict()}
 

@@ -85,7 +85,7 @@ class RefusalRequest(Strict):
     description: str = ""
 
 
-class PaymentRequest(Strict):
+class CounterPaymentRequest(Strict):
     method: Literal["CASH", "TRANSFER"]
     payment_reference: str
 
@@ -156,7 +156,7 @@ async def turn_away(by: Clerk, connection: Transaction, request: TurnAwayRequest
 async def add_item(by: Clerk, connection: Transaction, number: Number, request: ItemRequest) -> dict[str, int]:
     """Put an item on an open ticket."""
     weight = parse_scale_weight("weight", request.weight)
-    item = tickets.Item(request.description, request.marks, request.form, weight, request.stated_origin)
+    item = tickets.TicketItem(request.description, request.marks, request.form, weight, request.stated_origin)
     return {"line": await tickets.add_item(connection, by, number, item)}
 
 
@@ -199,7 +199,7 @@ async def refuse(by: Clerk, connection: Transaction, number: Number, request: Re
 
 
 @router.post("/tickets/{number}/pay")
-async def pay(by: Clerk, connection: Transaction, number: Number, request: PaymentRequest) -> dict[str, Any]:
+async def pay(by: Clerk, connection: Transaction, number: Number, request: CounterPaymentRequest) -> dict[str, Any]:
     """Pay an accepted offer out; another person than the one who made it."""
     paid = await offers.pay(connection, by, number, request.method, request.payment_reference)
     return {"amount": format_money(paid.fen), "reports": paid.reports}

@@ -56,7 +56,7 @@ class PayeeRequest(Strict):
     bank: str = Field(description="the twelve digits of the bank (CNAPS), or its name")
 
 
-class LimitRequest(Strict):
+class WithdrawalLimitRequest(Strict):
     account: str | None = Field(default=None, description="Default: all accounts that have no limits of their own")
     per_payment: str = Field(examples=["5000000.00"])
     per_day: str = Field(description="of one account on one trading day", examples=["20000000.00"])
@@ -68,7 +68,7 @@ async def ask(principal: TheMember, connection: Transaction, request: Withdrawal
     """Ask for a withdrawal. Repeat the same request where no answer came: it is done once."""
     member = str(principal.member)
     amount = parse_money(request.amount)
-    asked = withdrawals.Request(request.client_ref, request.account, amount, request.payee)
+    asked = withdrawals.AskedWithdrawal(request.client_ref, request.account, amount, request.payee)
     number = await withdrawals.ask(connection, member, principal.key_id, asked)
     return WITHDRAWAL(await withdrawal_states.find(connection, number, member))
 
@@ -157,7 +157,7 @@ async def end_payee(by: Clerk, connection: Transaction, number: Number, request:
 
 
 @router.post("/withdrawal-limits")
-async def propose_limits(by: Operator, connection: Transaction, request: LimitRequest) -> dict[str, int]:
+async def propose_limits(by: Operator, connection: Transaction, request: WithdrawalLimitRequest) -> dict[str, int]:
     """Propose limits of withdrawals; one of the staff who may settle approves them."""
     money = (parse_money(request.per_payment, "per_payment"), parse_money(request.per_day, "per_day"))
     limits = withdrawal_limits.Limits(*money, request.wait_hours)

@@ -13,7 +13,7 @@ from goldx.protocol import terms, units
 from goldx.protocol.rfq_events import OfQuote, RfqGraceEnded
 
 if TYPE_CHECKING:
-    from api.view.requests import Quote, Request
+    from api.view.requests import Quote, ViewedRequest
 
 
 class QuoteForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
@@ -69,7 +69,7 @@ class RequestForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
-def write_own_request(request: "Request") -> RequestForm:
+def write_own_request(request: "ViewedRequest") -> RequestForm:
     """Return the form of a request for its requester, with the quotes that it may see."""
     event = request.created
     accepted = request.accepted
@@ -89,7 +89,7 @@ def write_own_request(request: "Request") -> RequestForm:
     )
 
 
-def write_request_to_quote(request: "Request", own: "Quote | None" = None) -> RequestForm:
+def write_request_to_quote(request: "ViewedRequest", own: "Quote | None" = None) -> RequestForm:
     """Return the form of a request for who may answer it, with the reader's own quote if it has one."""
     event = request.created
     return RequestForm(
@@ -139,7 +139,7 @@ def keep_secrets(event: OfQuote | RfqGraceEnded, account: str, written: dict[str
         del written["counter_account" if is_quoter else "account"]
 
 
-def _common(request: "Request") -> tuple[int, str, str, str, int, int, int, str]:
+def _common(request: "ViewedRequest") -> tuple[int, str, str, str, int, int, int, str]:
     event = request.created
     return (
         event.rfq_id,

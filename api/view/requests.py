@@ -37,7 +37,7 @@ class Quote(msgspec.Struct, array_like=True, gc=False):
     reason: str | None = None
 
 
-class Request(msgspec.Struct, array_like=True, gc=False):
+class ViewedRequest(msgspec.Struct, array_like=True, gc=False):
     """One request: the event that made it, its quotes by number, and what became of it.
 
     ``grace_is_over``: the requester sees the quotes. A quote that another one has replaced is not kept.
@@ -65,8 +65,8 @@ class Requests:
 
     def __init__(self, now: Callable[[], int]) -> None:
         """Begin without any. ``now`` gives the time of the newest event, in ms."""
-        self.by_id: dict[int, Request] = {}
-        self.open: dict[int, Request] = {}
+        self.by_id: dict[int, ViewedRequest] = {}
+        self.open: dict[int, ViewedRequest] = {}
         self.channels: dict[str, Channel] = {}
         self._now = now
 
@@ -93,22 +93,22 @@ class Requests:
             channel = self.channels[member] = Channel(f"{CHANNEL_PREFIX}{member}", _same, snapshot)
             add(channel)
 
-    def add(self, request: Request) -> None:
+    def add(self, request: ViewedRequest) -> None:
         """Add a request."""
         number = request.created.rfq_id
         self.by_id[number] = request
         if request.status == OPEN:
             self.open[number] = request
 
-    def own(self, account: str) -> list[Request]:
+    def own(self, account: str) -> list[ViewedRequest]:
         """Return the open requests of an account, oldest first. O(open requests)."""
         return [request for request in self.open.values() if request.created.account == account]
 
-    def to_quote(self, account: str, member: str) -> list[Request]:
+    def to_quote(self, account: str, member: str) -> list[ViewedRequest]:
         """Return the open requests that an account of a member may answer, oldest first. O(open requests)."""
         return [r for r in self.open.values() if r.asks(member) and r.created.account != account]
 
-    def quoted_by(self, account: str) -> list[Request]:
+    def quoted_by(self, account: str) -> list[ViewedRequest]:
         """Return the open requests in which an account has an open quote. O(open requests and quotes)."""
         found = []
         for request in self.open.values():
@@ -121,7 +121,7 @@ class Requests:
         """Return the number of open requests in an instrument."""
         return sum(request.created.symbol == symbol for request in self.open.values())
 
-    def find(self, account: str, client_rfq_id: str) -> Request | None:
+    def find(self, account: str, client_rfq_id: str) -> ViewedRequest | None:
         """Return the request of today that an account has made under a client id. O(requests of today)."""
         wanted = (account, client_rfq_id)
         found = (r for r in self.by_id.values() if (r.created.account, r.created.client_rfq_id) == wanted)
@@ -133,7 +133,7 @@ class Requests:
         self.open.clear()
 
     def _created(self, event: RfqCreated) -> None:
-        request = Request(event, quotes={})
+        request = ViewedRequest(event, quotes={})
         self.add(request)
         written = msgspec.to_builtins(write_request_to_quote(request))
         self._publish(request, Content(event.at, {"event": event.event, **written}))
@@ -165,13 +165,13 @@ class Requests:
         request.status, request.reason = ENDED, event.reason
         self._close(request, event.at)
 
-    def _close(self, request: Request, at: int) -> None:
+    def _close(self, request: ViewedRequest, at: int) -> None:
         """Let the members know that a request is over, and not how: that is for its parties."""
         created = request.created
         closed = {"event": "rfq.closed", "rfq_id": created.rfq_id, "symbol": created.symbol}
         self._publish(request, Content(at, closed))
 
-    def _publish(self, request: Request, content: Content) -> None:
+    def _publish(self, request: ViewedRequest, content: Content) -> None:
         for member in dict.fromkeys(request.created.members) or self.channels:
             self.channels[member].publish(content)
 

@@ -22,7 +22,7 @@ from api.view.deals import Deal
 from api.view.market_data import MarketData
 from api.view.protections import GroupLimits
 from api.view.records import Candle, Fill, Order
-from api.view.requests import Request
+from api.view.requests import ViewedRequest
 from api.view.view import View
 from goldx.hosting import collector
 from goldx.protocol import events
@@ -37,7 +37,7 @@ VERSION: Final = "goldx-view-1"
 _COMPRESSION: Final = 1
 
 
-class SnapshotFailed(RuntimeError):
+class ViewSnapshotFailed(RuntimeError):
     """Raised when a snapshot is not valid; the message says why."""
 
 
@@ -97,12 +97,12 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     protections: dict[str, dict[str, GroupLimits]]
     deals: list[Deal]
     notices: tuple[list[NoticePublished], dict[int, dict[str, int]], _Channel]
-    requests: list[Request]
+    requests: list[ViewedRequest]
     request_channels: dict[str, _Channel]
     """By member."""
 
 
-class Snapshot(msgspec.Struct, array_like=True, frozen=True):
+class ViewSnapshot(msgspec.Struct, array_like=True, frozen=True):
     """The view after event ``sequence``, the last one of the frame of the journal entry at ``position``.
 
     ``previous`` is the hash of the event frame before that one, and so covers all earlier frames. ``program`` is the
@@ -124,7 +124,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Snapshot).decode
+_decode = msgspec.msgpack.Decoder(ViewSnapshot).decode
 _decode_view = msgspec.msgpack.Decoder(_View).decode
 
 
@@ -164,29 +164,29 @@ def write(view: View) -> bytes:
     )
     body = zlib.compress(_encode(state), _COMPRESSION)
     checksum = hashlib.sha256(body).hexdigest()
-    return _encode(Snapshot(VERSION, program(), view.sequence, view.position, view.previous, checksum, body))
+    return _encode(ViewSnapshot(VERSION, program(), view.sequence, view.position, view.previous, checksum, body))
 
 
-def parse(data: bytes) -> Snapshot:
+def parse(data: bytes) -> ViewSnapshot:
     """Return a stored snapshot that is complete and of this program. Raises SnapshotFailed."""
     try:
         found = _decode(data)
     except msgspec.MsgspecError as error:
-        raise SnapshotFailed(f"it cannot be read: {error}") from error
+        raise ViewSnapshotFailed(f"it cannot be read: {error}") from error
     if (found.version, found.program) != (VERSION, program()):
-        raise SnapshotFailed("another version of the program has written it")
+        raise ViewSnapshotFailed("another version of the program has written it")
     if hashlib.sha256(found.body).hexdigest() != found.checksum:
-        raise SnapshotFailed("its checksum is wrong: it is torn or altered")
+        raise ViewSnapshotFailed("its checksum is wrong: it is torn or altered")
     return found
 
 
-def read(snapshot: Snapshot, view: View) -> None:
+def read(snapshot: ViewSnapshot, view: View) -> None:
     """Put the state of a snapshot into an empty view. Raises SnapshotFailed; the view must not be used after that."""
     try:
         with collector.paused():
             _read(_decode_view(zlib.decompress(snapshot.body)), view)
     except (msgspec.MsgspecError, zlib.error, LookupError, ValueError) as error:
-        raise SnapshotFailed(f"the view cannot be restored from it: {error!r}") from error
+        raise ViewSnapshotFailed(f"the view cannot be restored from it: {error!r}") from error
     view.sequence = snapshot.sequence
     view.position = Position(*snapshot.position)
     view.previous = snapshot.previous

@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 import structlog
 
 from api.view import snapshot
-from api.view.snapshot import Snapshot, SnapshotFailed
+from api.view.snapshot import ViewSnapshot, ViewSnapshotFailed
 from api.view.view import View
 from goldx.hosting.forked import ForkedFile, ForkFailed
 
@@ -33,13 +33,13 @@ class SnapshotFile:
         self._forked: ForkedFile | None = None
         self._writing: asyncio.Task[None] | None = None
 
-    def load(self) -> Snapshot | None:
+    def load(self) -> ViewSnapshot | None:
         """Return the snapshot in the file, or None if there is none that is valid."""
         try:
             return snapshot.parse(self._path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, SnapshotFailed) as error:
+        except (OSError, ViewSnapshotFailed) as error:
             log.warning("the snapshot of the view is not used", file=str(self._path), reason=str(error))
             return None
 

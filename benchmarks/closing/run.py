@@ -25,7 +25,7 @@ from goldx.streams.redis_client import connect
 from settlement.base import database, working_days
 from settlement.closing import close as closing
 from settlement.closing import day as days
-from settlement.closing.progress import Progress
+from settlement.closing.progress import StepProgress
 from settlement.documents.closing import DONE
 from settlement.reconciliation import three_way
 
@@ -55,7 +55,7 @@ class _Clock:
         self._servers = servers
         self._since = (time.perf_counter(), processor_seconds(*servers))
 
-    def __call__(self, made: Progress) -> None:
+    def __call__(self, made: StepProgress) -> None:
         if made.of:
             return
         now = (time.perf_counter(), processor_seconds(*self._servers))

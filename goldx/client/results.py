@@ -118,7 +118,7 @@ class OfDeal(TypedDict):
     trade: NotRequired[OwnTrade]
 
 
-class RfqQuote(TypedDict):
+class RequestQuote(TypedDict):
     """One quote in a request. ``side`` is the quoter's; ``status`` open, done or ended.
 
     ``account`` is left out for the requester of an anonymous request. A quote that was accepted has ``done_price``,
@@ -165,8 +165,8 @@ class QuoteRequest(TypedDict):
     members: NotRequired[list[str]]
     anonymous: NotRequired[bool]
     persist: NotRequired[bool]
-    quotes: NotRequired[list[RfqQuote]]
-    quote: NotRequired[RfqQuote]
+    quotes: NotRequired[list[RequestQuote]]
+    quote: NotRequired[RequestQuote]
     price: NotRequired[str]
     accepted_quantity: NotRequired[str]
     trade_ids: NotRequired[list[int]]

@@ -26,7 +26,7 @@ from goldx.client.results import (
     OpenRequests,
     Order,
     Placed,
-    RfqQuote,
+    RequestQuote,
 )
 
 ORDERS_PAGE: Final = 1_000
@@ -205,15 +205,15 @@ class ExchangeClient:
 
     async def quote_rfq(
         self, account: str, rfq_id: int, price: str, quantity: str, *, all_or_none: bool | None = None
-    ) -> RfqQuote:
+    ) -> RequestQuote:
         """Answer a request with a price: it is reserved at once, replaces your last quote there, and is firm."""
         given = {"price": price, "quantity": quantity, "all_or_none": all_or_none}
-        quote: RfqQuote = (await self.call("rfq.quote", account=account, rfq_id=rfq_id, **given))["quote"]
+        quote: RequestQuote = (await self.call("rfq.quote", account=account, rfq_id=rfq_id, **given))["quote"]
         return quote
 
-    async def withdraw_rfq(self, account: str, rfq_id: int) -> RfqQuote:
+    async def withdraw_rfq(self, account: str, rfq_id: int) -> RequestQuote:
         """Take back the account's quote in a request, once it is no longer firm."""
-        quote: RfqQuote = (await self.call("rfq.withdraw", account=account, rfq_id=rfq_id))["quote"]
+        quote: RequestQuote = (await self.call("rfq.withdraw", account=account, rfq_id=rfq_id))["quote"]
         return quote
 
     async def accept_rfq(self, account: str, rfq_id: int, price: str, quantity: str | None = None) -> OfRequest:

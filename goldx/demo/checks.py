@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from goldx.demo.record import Record
+from goldx.demo.record import SessionRecord
 from goldx.protocol import units
 
 
@@ -36,7 +36,7 @@ def summarize(events: Iterable[Mapping[str, Any]]) -> EventSummary:
     return EventSummary(accepted, trades, traded_mg, withdrawals)
 
 
-def find_disagreements(published: EventSummary, records: Iterable[Record], ledger_trades: int) -> list[str]:
+def find_disagreements(published: EventSummary, records: Iterable[SessionRecord], ledger_trades: int) -> list[str]:
     """Return a sentence for every difference; none when all agree."""
     found: list[str] = []
     reported: dict[str, Counter[int]] = {}

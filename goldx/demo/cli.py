@@ -20,7 +20,7 @@ from websockets.exceptions import WebSocketException
 from goldx.client.errors import ExchangeError
 from goldx.client.local_book import WrongBook
 from goldx.demo import scenario
-from goldx.demo.demonstration import STEPS, Demonstration, Outcome
+from goldx.demo.demonstration import STEPS, Demonstration, DemoResult
 from goldx.demo.display import open_display
 from goldx.demo.shell import CommandFailed
 from goldx.demo.staff import StaffFailed
@@ -158,7 +158,7 @@ async def _displayed(state: DisplayState, *, to_stderr: bool) -> AsyncIterator[N
             display.refresh()
 
 
-def _print_outcome(outcome: Outcome) -> None:
+def _print_outcome(outcome: DemoResult) -> None:
     latency, out = outcome.latency_ms, outcome.withdrawal
     grams = grouped(units.format_weight(outcome.traded_fine_mg))
     for name, value in (

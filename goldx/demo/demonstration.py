@@ -17,12 +17,12 @@ from goldx.client.results import OfRequest
 from goldx.client.session import connect
 from goldx.demo import end_of_day, rare_acts, scenario, staff
 from goldx.demo.checks import EventSummary, find_disagreements, summarize
-from goldx.demo.record import Record
+from goldx.demo.record import SessionRecord
 from goldx.demo.shell import Shell
 from goldx.demo.staff import Operator, Rest
 from goldx.demo.state import DisplayState, percentiles
 from goldx.demo.traders_process import TradersProcess
-from goldx.demo.trading import Plan, Progress, Seat
+from goldx.demo.trading import Plan, Seat, SeatCounts
 from goldx.hosting.supervisor import Supervisor
 from goldx.protocol import units
 from goldx.retry import is_any_of, retry
@@ -47,7 +47,7 @@ STEPS: Final = (
 """The steps as the display shows them, in this order."""
 
 
-class Outcome(msgspec.Struct, kw_only=True):
+class DemoResult(msgspec.Struct, kw_only=True):
     """The result, as ``--json`` prints it. Latency is from order to answer; weights are fine milligrams, money CNY."""
 
     acked_orders: int
@@ -93,7 +93,7 @@ class Demonstration:
         self._keys = supervisor.data_dir / "keys"
         self._began = time.time()
 
-    async def run(self) -> Outcome:
+    async def run(self) -> DemoResult:
         """Run all steps and return the outcome, which says whether all agree. Raises the errors of the exchange."""
         url = self._supervisor.gateway_url
         async with AsyncExitStack() as stack:
@@ -169,7 +169,7 @@ class Demonstration:
 
         await _first(staff.wait_until(patient, "the makers to quote"), traders.failed())
 
-    def show_progress(self, progress: Progress) -> None:
+    def show_progress(self, progress: SeatCounts) -> None:
         """Put a report of the traders into the state."""
         state = self._state
         state.acked, state.refused, state.changes = progress.acked, progress.refused, progress.changes
@@ -190,7 +190,7 @@ class Demonstration:
 
         await retry(follow_once, is_any_of(*AWAY), repeat(AGAIN_SECONDS))
 
-    async def _open(self, operator: Operator) -> list[Record]:
+    async def _open(self, operator: Operator) -> list[SessionRecord]:
         """Go through pre-open and an auction, into which members enter orders, to continuous trading from its price."""
         await staff.set_phase(operator, "pre_open")
         await staff.set_phase(operator, "auction")
@@ -200,7 +200,7 @@ class Demonstration:
         await staff.set_phase(operator, "continuous")
         return records
 
-    async def _trade(self, operator: Operator, following: asyncio.Task[None]) -> list[Record]:
+    async def _trade(self, operator: Operator, following: asyncio.Task[None]) -> list[SessionRecord]:
         self._step(6, "an auction, and from its price continuous trading")
         async with TradersProcess(self.plan(), self.show_progress) as traders:
             self._state.trading_since, self._state.trading_seconds = time.monotonic(), self._seconds
@@ -227,14 +227,14 @@ class Demonstration:
         self,
         shell: Shell,
         operator: Operator,
-        records: list[Record],
+        records: list[SessionRecord],
         withdrawal: dict[str, Any],
         lots: int,
         money: int,
         day: dict[str, Any],
         regime: dict[str, Any],
         rfq: OfRequest,
-    ) -> Outcome:
+    ) -> DemoResult:
         """Reconcile, export and replay the journal, and compare all records."""
         await staff.wait_until(lambda: self._all_posted(operator), "settlement to catch up")
         report = await staff.reconcile(shell)
@@ -252,7 +252,7 @@ class Demonstration:
             found.append(f"load-out {withdrawal['load_out']} is {sheet['status']}, not RELEASED")
         acked = sum(len(record.acked) for record in records)
         latency = percentiles([us for record in records for us in record.latencies]) or (0.0, 0.0)
-        return Outcome(
+        return DemoResult(
             acked_orders=acked,
             trades=len(published.trades),
             traded_fine_mg=published.traded_mg,

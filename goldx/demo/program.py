@@ -15,7 +15,7 @@ from typing import Any, Final
 from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.results import Placed
 from goldx.client.session import ExchangeClient
-from goldx.demo.record import Record
+from goldx.demo.record import SessionRecord
 from goldx.protocol import units
 
 AGAIN_SECONDS: Final = 0.5
@@ -51,10 +51,10 @@ class FairPrice:
         return self._walk[step]
 
 
-class Position:
+class HeldPosition:
     """The holdings of an account, kept from its private channel: fen of cash, fine milligrams of each grade class."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: SessionRecord) -> None:
         self.record = record
         self.total: dict[str, int] = {}
         self.available: dict[str, int] = {}
@@ -88,7 +88,7 @@ class Program(ABC):
     def __init__(
         self,
         client: ExchangeClient,
-        position: Position,
+        position: HeldPosition,
         prices: Mapping[str, FairPrice],
         seed: str,
         stop: asyncio.Event,

@@ -18,7 +18,7 @@ from goldx.client.keys import Key
 from goldx.client.results import OfRequest
 from goldx.client.session import ExchangeClient, connect
 from goldx.demo import scenario
-from goldx.demo.record import Record
+from goldx.demo.record import SessionRecord
 from goldx.demo.staff import Operator, StaffFailed, wait_until
 from goldx.protocol import units
 
@@ -32,14 +32,14 @@ BEYOND_THE_BAND: Final = 1_025
 BEYOND_THE_LIMIT: Final = 1_500
 
 
-class Member:
+class InformedMember:
     """A member's session, and the record of what it was informed of."""
 
     _numbers = count(1)
 
     def __init__(self, client: ExchangeClient, account: str) -> None:
         self._client = client
-        self.record = Record(account)
+        self.record = SessionRecord(account)
 
     async def place(self, symbol: str, side: str, price: int | None, quantity: str, **more: Any) -> list[int]:
         """Place an order and return the ids of its trades. A price in fen per gram; without one at the market."""
@@ -73,7 +73,7 @@ class Member:
         market = await self.market(symbol)
         return units.parse_price(market["last_price"] or market["reference_price"])
 
-    async def propose(self, other: "Member", symbol: str, price: str) -> int:
+    async def propose(self, other: "InformedMember", symbol: str, price: str) -> int:
         """Propose to sell to another member, and return the number of the deal."""
         expire_at = int(time.time() * 1_000) + DEAL_MS
         terms = (self.record.account, other.record.account, symbol, "sell", GRAMS, price, expire_at)
@@ -129,13 +129,13 @@ class Member:
 
 
 @asynccontextmanager
-async def _member(url: str, keys: Path, account: str) -> AsyncIterator[Member]:
+async def _member(url: str, keys: Path, account: str) -> AsyncIterator[InformedMember]:
     firm = next(firm for firm in scenario.TRADERS if account in firm.cash)
     async with connect(url, Key.load(keys / f"{firm.code}.pem")) as client:
-        yield Member(client, account)
+        yield InformedMember(client, account)
 
 
-async def perform(url: str, keys: Path, operator: Operator, second: Operator) -> tuple[list[Record], OfRequest]:
+async def perform(url: str, keys: Path, operator: Operator, second: Operator) -> tuple[list[SessionRecord], OfRequest]:
     """Perform all of them; return the members' records and an accepted request. ``second`` is another operator."""
     async with AsyncExitStack() as stack:
         seller = await stack.enter_async_context(_member(url, keys, scenario.SELLER))
@@ -160,18 +160,18 @@ async def perform(url: str, keys: Path, operator: Operator, second: Operator) ->
         return [seller.record, buyer.record, maker.record], accepted
 
 
-async def _is_continuous(member: Member) -> bool:
+async def _is_continuous(member: InformedMember) -> bool:
     return bool((await member.market(scenario.INTERRUPTED))["phase"] == "continuous")
 
 
-async def _interrupt(seller: Member, buyer: Member) -> None:
+async def _interrupt(seller: InformedMember, buyer: InformedMember) -> None:
     """Start an interruption, which is extended once, by a price outside the band."""
     price = await buyer.last_price(scenario.INTERRUPTED) * BEYOND_THE_BAND // 1_000
     await seller.place(scenario.INTERRUPTED, "sell", price, GRAMS)
     await buyer.place(scenario.INTERRUPTED, "buy", price, GRAMS)
 
 
-async def _trade(seller: Member, buyer: Member) -> int:
+async def _trade(seller: InformedMember, buyer: InformedMember) -> int:
     """Trade with an iceberg and a stop, prevent a self-trade, have orders refused; return the id of a trade."""
     symbol = scenario.WITHDRAWN_SYMBOL
     price = await buyer.last_price(symbol)
@@ -187,7 +187,7 @@ async def _trade(seller: Member, buyer: Member) -> int:
     return trades[0]
 
 
-async def _deal(seller: Member, buyer: Member) -> None:
+async def _deal(seller: InformedMember, buyer: InformedMember) -> None:
     """Agree on a deal and decline another."""
     symbol = scenario.WITHDRAWN_SYMBOL
     price = units.format_price(await buyer.last_price(symbol))
@@ -195,7 +195,7 @@ async def _deal(seller: Member, buyer: Member) -> None:
     await buyer.decline(await seller.propose(buyer, symbol, price))
 
 
-async def _ask(asker: Member, *quoters: Member) -> OfRequest:
+async def _ask(asker: InformedMember, *quoters: InformedMember) -> OfRequest:
     """Ask for quotes, get one of each quoter, each a fen dearer than the one before, and accept all at one price.
 
     They trade once the asker sees them, as the grace of the request is over. Another request is taken back.
@@ -217,7 +217,7 @@ async def _ask(asker: Member, *quoters: Member) -> OfRequest:
     return accepted
 
 
-async def _protect(maker: Member, buyer: Member) -> None:
+async def _protect(maker: InformedMember, buyer: InformedMember) -> None:
     """Take more from a maker's quotes than it has set as the limit of their group. Raises StaffFailed if all trade."""
     symbol, group = scenario.WITHDRAWN_SYMBOL, "demonstration"
     price = await buyer.last_price(symbol)
@@ -232,7 +232,7 @@ async def _protect(maker: Member, buyer: Member) -> None:
     await maker.request("quote.reset_protection", group=group)
 
 
-async def _inform(operator: Operator, *members: Member) -> None:
+async def _inform(operator: Operator, *members: InformedMember) -> None:
     """Publish a notice, which these members acknowledge."""
     text = {"title": "The day closes early", "text": "Trading ends when this demonstration does."}
     text |= {"title_zh": "提前收市", "text_zh": "演示结束时交易即告结束。"}

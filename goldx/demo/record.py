@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Record(msgspec.Struct):
+class SessionRecord(msgspec.Struct):
     """The orders, trades and refusals that one session of a member was informed of.
 
     ``acked`` are the ids of acknowledged orders, ``fills`` the trades that the account's private channel reported,

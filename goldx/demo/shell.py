@@ -17,7 +17,7 @@ import msgspec
 from goldx.cli import main
 
 
-class Result(msgspec.Struct, frozen=True):
+class CommandResult(msgspec.Struct, frozen=True):
     """The result of one command: ``output`` is its standard output, ``error`` why it failed."""
 
     exit_code: int
@@ -64,7 +64,7 @@ class Shell:
             raise CommandFailed(f"{_command_line(arguments)}: {result.error or result.output}".strip())
         return result.output
 
-    async def execute(self, *arguments: str) -> Result:
+    async def execute(self, *arguments: str) -> CommandResult:
         """Run a command and return its result, whatever its exit code. Raises CommandFailed if the child has ended."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -74,23 +74,23 @@ class Shell:
             line = await stdout.readline()
         if not line:
             raise CommandFailed(f"{_command_line(arguments)}: its process ended; see {self._log}")
-        return msgspec.json.decode(line, type=Result)
+        return msgspec.json.decode(line, type=CommandResult)
 
 
 def _command_line(arguments: tuple[str, ...]) -> str:
     return " ".join(("goldx", *arguments))
 
 
-def _execute(arguments: list[str]) -> Result:
+def _execute(arguments: list[str]) -> CommandResult:
     printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     with contextlib.redirect_stdout(printed):
         try:
             exit_code = main.main(arguments, prog_name="goldx", standalone_mode=False)
         except click.ClickException as error:
-            return Result(error.exit_code, _text(printed), error.format_message())
+            return CommandResult(error.exit_code, _text(printed), error.format_message())
         except SystemExit as end:
-            return Result(end.code if isinstance(end.code, int) else 1, _text(printed), str(end.code))
-    return Result(exit_code or 0, _text(printed))
+            return CommandResult(end.code if isinstance(end.code, int) else 1, _text(printed), str(end.code))
+    return CommandResult(exit_code or 0, _text(printed))
 
 
 def _text(printed: io.TextIOWrapper) -> str:

@@ -256,7 +256,7 @@ async def reconcile(shell: Shell) -> dict[str, Any]:
     return report
 
 
-class Verdict(NamedTuple):
+class ReplayVerdict(NamedTuple):
     """Whether the replay of the journal gives the published events; ``digest`` is the state's SHA-256 at its end."""
 
     same: bool
@@ -264,14 +264,14 @@ class Verdict(NamedTuple):
     digest: str
 
 
-async def export_and_verify(shell: Shell, folder: Path) -> Verdict:
+async def export_and_verify(shell: Shell, folder: Path) -> ReplayVerdict:
     """Export journal and events in the format of ``goldx replay``, and compare the replay with what was published."""
     await shell.run("journal", "export", "--out", str(folder / JOURNAL))
     await shell.run("journal", "events", "--out", str(folder / EVENTS))
     answer = await shell.execute("journal", "verify")
     lines = (answer.output + answer.error).splitlines()
     digest = next((line.removeprefix("digest ") for line in lines if line.startswith("digest ")), "")
-    return Verdict(answer.exit_code == 0, lines[-1], digest)
+    return ReplayVerdict(answer.exit_code == 0, lines[-1], digest)
 
 
 def _proposal(output: str) -> str:

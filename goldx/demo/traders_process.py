@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from goldx.demo.record import Record
-from goldx.demo.trading import Finished, Plan, Progress, decode_report
+from goldx.demo.record import SessionRecord
+from goldx.demo.trading import Finished, Plan, SeatCounts, decode_report
 
 _LONGEST_WAIT = 60.0
 _LONGEST_LINE = 1 << 28
@@ -23,7 +23,7 @@ class TradersProcess:
     ``on_progress`` is called with every report. Leaving the block in any way ends the process.
     """
 
-    def __init__(self, plan: Plan, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(self, plan: Plan, on_progress: Callable[[SeatCounts], None]) -> None:
         self._plan = plan
         self._on_progress = on_progress
         self._finished: Finished | None = None
@@ -70,12 +70,12 @@ class TradersProcess:
         errors = (await self._errors).decode(errors="replace").strip()
         raise TradersFailed(errors[-2_000:] or f"the traders ended with exit code {self._process.returncode}")
 
-    async def finish(self) -> list[Record]:
+    async def finish(self) -> list[SessionRecord]:
         """Stop the programs and return their records. Raises TradersFailed."""
         self._stdin.close()
         return await self.done()
 
-    async def done(self) -> list[Record]:
+    async def done(self) -> list[SessionRecord]:
         """Wait for programs that end by themselves, and return their records. Raises TradersFailed."""
         try:
             async with asyncio.timeout(_LONGEST_WAIT):

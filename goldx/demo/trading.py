@@ -1,6 +1,6 @@
 """A process of traders: ``python -m goldx.demo.trading`` runs the programs of a plan, each on a session of its own.
 
-The plan is the first line of standard input, as JSON. While it trades, the process writes one ``Progress`` line to
+The plan is the first line of standard input, as JSON. While it trades, the process writes one ``SeatCounts`` line to
 standard output four times a second; when standard input ends it stops its programs and writes one ``Finished`` line.
 So it stops too when the process that started it has ended.
 """
@@ -14,8 +14,8 @@ import msgspec
 from goldx.client.errors import ConnectionLost, ExchangeError
 from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, connect
-from goldx.demo.program import AGAIN_SECONDS, FairPrice, Position, Program
-from goldx.demo.record import Record
+from goldx.demo.program import AGAIN_SECONDS, FairPrice, HeldPosition, Program
+from goldx.demo.record import SessionRecord
 from goldx.demo.strategies import Broker, MarketMaker, Opener, Taker
 from goldx.retry import is_any_of, retry
 
@@ -47,7 +47,7 @@ class Plan(msgspec.Struct, frozen=True):
     slowness: float = 1.0
 
 
-class Progress(msgspec.Struct, tag="progress", frozen=True):
+class SeatCounts(msgspec.Struct, tag="progress", frozen=True):
     """The counts of all seats since the start.
 
     ``latencies``: microseconds of the orders since the last report; ``holdings``: account -> asset -> fen or fine
@@ -64,17 +64,17 @@ class Progress(msgspec.Struct, tag="progress", frozen=True):
 class Finished(msgspec.Struct, tag="finished", frozen=True):
     """The last line: the records of all seats."""
 
-    records: list[Record]
+    records: list[SessionRecord]
 
 
-Report = Progress | Finished
+Report = SeatCounts | Finished
 decode_report = msgspec.json.Decoder(Report).decode
 
 
 async def trade(plan: Plan) -> None:
     """Run all seats of a plan until standard input ends. The first seat that fails ends all of them."""
     stop, idle = asyncio.Event(), asyncio.Barrier(len(plan.seats))
-    positions = [Position(Record(seat.account)) for seat in plan.seats]
+    positions = [HeldPosition(SessionRecord(seat.account)) for seat in plan.seats]
     reporting = asyncio.create_task(_report(positions))
     waiting = asyncio.create_task(_until_input_ends(stop))
     try:
@@ -87,7 +87,7 @@ async def trade(plan: Plan) -> None:
     _write(Finished([position.record for position in positions]))
 
 
-async def _run_seat(seat: Seat, plan: Plan, position: Position, stop: asyncio.Event, idle: asyncio.Barrier) -> None:
+async def _run_seat(seat: Seat, plan: Plan, position: HeldPosition, stop: asyncio.Event, idle: asyncio.Barrier) -> None:
     """Run one member's session from log-on to log-off.
 
     Orders that rest at the end are cancelled, but for those of the opening. When all seats are idle, one more request
@@ -121,13 +121,15 @@ async def _cancel_all(client: ExchangeClient, account: str) -> None:
     await retry(cancel, is_unavailable, repeat(AGAIN_SECONDS))
 
 
-async def _listen(client: ExchangeClient, position: Position) -> None:
+async def _listen(client: ExchangeClient, position: HeldPosition) -> None:
     """Read the private channel from its beginning, so that nothing is missed between log-on and subscription."""
     async for message in client.subscribe(f"account.{position.record.account}", from_sequence=0):
         position.apply(message["data"])
 
 
-def _programs(seat: Seat, client: ExchangeClient, position: Position, plan: Plan, stop: asyncio.Event) -> list[Program]:
+def _programs(
+    seat: Seat, client: ExchangeClient, position: HeldPosition, plan: Plan, stop: asyncio.Event
+) -> list[Program]:
     symbols = tuple(plan.start_prices)
     prices = {s: FairPrice(f"{plan.seed}/{s}", start, plan.began) for s, start in plan.start_prices.items()}
     seed = f"{plan.seed}/{seat.account}"
@@ -140,7 +142,7 @@ def _programs(seat: Seat, client: ExchangeClient, position: Position, plan: Plan
     return [Taker(symbols, plan.slowness, client, position, prices, seed, stop)]
 
 
-async def _report(positions: list[Position]) -> None:
+async def _report(positions: list[HeldPosition]) -> None:
     reported = [0] * len(positions)
     while True:
         await asyncio.sleep(REPORT_SECONDS)
@@ -150,7 +152,7 @@ async def _report(positions: list[Position]) -> None:
             latencies += record.latencies[reported[index] :]
             reported[index] = len(record.latencies)
         _write(
-            Progress(
+            SeatCounts(
                 acked=sum(len(record.acked) for record in records),
                 refused=sum(sum(record.refused.values()) for record in records),
                 changes=sum(record.changes for record in records),

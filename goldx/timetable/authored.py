@@ -79,7 +79,7 @@ class BadTimetable(ValueError):
         self.problems = problems
 
 
-class Entry(NamedTuple):
+class TemplateEntry(NamedTuple):
     """One line of a template: the state begins at a time, or at random up to ``random_ms`` later.
 
     ``offset_ms`` counts from midnight of the evening's date in a night session, from that of the trading day in a day
@@ -94,8 +94,8 @@ class Entry(NamedTuple):
 class Template(NamedTuple):
     """The sessions of one trading day."""
 
-    night: tuple[Entry, ...]
-    day: tuple[Entry, ...]
+    night: tuple[TemplateEntry, ...]
+    day: tuple[TemplateEntry, ...]
 
 
 class Authored(NamedTuple):
@@ -115,7 +115,7 @@ def parse(text: str) -> Authored:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadTimetable([f"the file is not TOML: {error}"]) from None
-    reader = _Reader()
+    reader = _TemplateReader()
     found = reader.read(tree)
     if reader.problems:
         raise BadTimetable(reader.problems)
@@ -131,7 +131,7 @@ def parse_time(text: object) -> int | None:
     return ((hours * 60 + minutes) * 60 + seconds) * SECOND
 
 
-class _Reader:
+class _TemplateReader:
     """Reads the tree of a TOML file and collects its faults."""
 
     def __init__(self) -> None:
@@ -177,12 +177,12 @@ class _Reader:
             self._report(f"{place}.day[0].at", "it must be later than the end of the night session")
         return Template(night, day)
 
-    def _session(self, place: str, found: object, *, night: bool) -> tuple[Entry, ...]:
+    def _session(self, place: str, found: object, *, night: bool) -> tuple[TemplateEntry, ...]:
         """Return the entries of a session: each later than the latest beginning of the one before it."""
         if not isinstance(found, list) or len(found) > MOST_STEPS:
             self._report(place, f"it must be a list of at most {MOST_STEPS} steps")
             return ()
-        entries: list[Entry] = []
+        entries: list[TemplateEntry] = []
         random_ms = 0
         for number, step in enumerate(found):
             where = f"{place}[{number}]"
@@ -194,7 +194,7 @@ class _Reader:
                 self._report(f"{where}.state", f"{state!r} is not allowed; it must be one of {allowed}")
                 continue
             offset = self._time(f"{where}.at", table.get("at"))
-            entries.append(Entry(offset + DAY_MS * (night and offset < NOON_MS), state, random_ms))
+            entries.append(TemplateEntry(offset + DAY_MS * (night and offset < NOON_MS), state, random_ms))
             random_ms = 0
             if (seconds := table.get("random_end_seconds")) is not None:
                 random_ms = SECOND * self._whole(f"{where}.random_end_seconds", seconds, 1, LONGEST_RANDOM_SECONDS)

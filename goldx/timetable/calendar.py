@@ -147,7 +147,7 @@ def read(file: Path) -> Calendar:
 
 def parse(text: str, name: str = "calendar") -> Calendar:
     """Return the calendar that a text describes. Raises BadCalendar."""
-    reader = _Reader(name)
+    reader = _CalendarReader(name)
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             reader.take(number, line)
@@ -180,7 +180,7 @@ def draft(first: date, last: date, notice: str, holidays: Iterable[date] = ()) -
     return days
 
 
-class _Reader:
+class _CalendarReader:
     """Reads the lines of a calendar one by one and collects their faults."""
 
     def __init__(self, name: str) -> None:

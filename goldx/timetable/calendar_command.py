@@ -15,7 +15,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 NAMES = {0: "Mon", 1: "Tue", 2: "Wed", 3: "Thu", 4: "Fri", 5: "Sat", 6: "Sun"}
 
 
-class DayType(click.ParamType[date]):
+class CalendarDayType(click.ParamType[date]):
     """The type of arguments such as ``2026-11-24``."""
 
     name = "day"
@@ -29,7 +29,7 @@ class DayType(click.ParamType[date]):
             self.fail(f"{value!r} is not a date such as 2026-11-24", param, ctx)
 
 
-DAY = DayType()
+DAY = CalendarDayType()
 
 
 def read_calendar(file: Path | None) -> Calendar:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from goldx.timetable import calendar as calendars
-from goldx.timetable.authored import PHASES, Authored, BadTimetable, Entry, Template, parse
+from goldx.timetable.authored import PHASES, Authored, BadTimetable, Template, TemplateEntry, parse
 from goldx.timetable.calendar import BadCalendar, Calendar
 from goldx.timetable.venue_time import day_of, midnight
 
 FORMAT: Final = 1
 
 
-class Step(NamedTuple):
+class PlannedStep(NamedTuple):
     """A planned change of an instrument's phase. ``planned_at`` in ms since the epoch identifies it.
 
     It is made at that time or, at random, up to ``window_ms`` later.
@@ -41,7 +41,7 @@ class DayPlan(NamedTuple):
     """The plan of one trading day: the steps of each instrument in order, and when the day ends."""
 
     day: date
-    steps: Mapping[str, tuple[Step, ...]]
+    steps: Mapping[str, tuple[PlannedStep, ...]]
     ends_at: int
 
 
@@ -59,7 +59,7 @@ class Timetable:
     def plan(self, day: date) -> DayPlan:
         """Return the plan of a trading day. Raises OutsideCalendar, or ValueError if it is no trading day."""
         evening = self.calendar.evening_before(day)
-        steps: dict[str, tuple[Step, ...]] = {}
+        steps: dict[str, tuple[PlannedStep, ...]] = {}
         for symbol, name in self.instruments.items():
             template = self._authored.templates[name]
             night = () if evening is None else _steps(symbol, evening, template.night)
@@ -106,7 +106,7 @@ def read(file: Path) -> Timetable:
         content = json.loads(file.read_bytes())
         named = content.pop("content_sha256")
         templates = {
-            name: Template(*(tuple(Entry(*entry) for entry in session) for session in sessions))
+            name: Template(*(tuple(TemplateEntry(*entry) for entry in session) for session in sessions))
             for name, sessions in content["templates"].items()
         }
         authored = Authored(content["late_ms"], content["end_of_day_ms"], content["instruments"], templates)
@@ -121,8 +121,10 @@ def read(file: Path) -> Timetable:
     return found
 
 
-def _steps(symbol: str, day: date, entries: tuple[Entry, ...]) -> tuple[Step, ...]:
-    return tuple(Step(symbol, midnight(day) + entry.offset_ms, entry.state, entry.random_ms) for entry in entries)
+def _steps(symbol: str, day: date, entries: tuple[TemplateEntry, ...]) -> tuple[PlannedStep, ...]:
+    return tuple(
+        PlannedStep(symbol, midnight(day) + entry.offset_ms, entry.state, entry.random_ms) for entry in entries
+    )
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:

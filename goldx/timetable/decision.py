@@ -19,7 +19,7 @@ from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand, MarketEndDay, TimetableStep
 from goldx.timetable.authored import CLOSED
 from goldx.timetable.calendar import OutsideCalendar
-from goldx.timetable.compiled import DayPlan, Step, Timetable
+from goldx.timetable.compiled import DayPlan, PlannedStep, Timetable
 from goldx.timetable.market_state import InstrumentState, MarketState
 from goldx.timetable.permission import Permission
 
@@ -31,14 +31,14 @@ OPENING_ALERT_MS: Final = 30 * 60_000
 LOOK_AGAIN_MS: Final = 60_000
 """The time after which it is decided again where no step is ahead: a wrong trading day of the engine may be over."""
 
-Draw = Callable[[Step], int]
+Draw = Callable[[PlannedStep], int]
 """Returns the drawn ms from a step's planned time to its beginning."""
 
 
 class Next(NamedTuple):
     """The next step of an instrument and when it is due, without the drawn delay, which is secret."""
 
-    step: Step
+    step: PlannedStep
     due_at: int
 
 
@@ -104,7 +104,7 @@ def decide(timetable: Timetable, market: MarketState, now: int, draw: Draw, perm
     )
 
 
-def _limits(begins: Mapping[Step, int], due: Iterable[int], now: int) -> Iterator[int]:
+def _limits(begins: Mapping[PlannedStep, int], due: Iterable[int], now: int) -> Iterator[int]:
     """Yield how late a command may take effect in view of the steps to come: before they are due.
 
     What is drawn is in no command, as commands are in the log and the journal: of a step that is due and waits for its
@@ -115,7 +115,7 @@ def _limits(begins: Mapping[Step, int], due: Iterable[int], now: int) -> Iterato
             yield at - 1 if at > now else at + step.window_ms
 
 
-def opens(step: Step) -> bool:
+def opens(step: PlannedStep) -> bool:
     """Return whether a step leads a closed instrument out of that phase."""
     return step.phase != terms.CLOSED
 
@@ -147,7 +147,9 @@ def _plan(timetable: Timetable, market: MarketState, trouble: list[str]) -> DayP
         return None
 
 
-def _present(instrument: InstrumentState, begins: Mapping[Step, int], now: int, late_ms: int) -> Step | None:
+def _present(
+    instrument: InstrumentState, begins: Mapping[PlannedStep, int], now: int, late_ms: int
+) -> PlannedStep | None:
     """Return the step to take now: the first that is due and not too late, else the newest that is due."""
     due = [
         step

@@ -12,7 +12,7 @@ from goldx.hosting.operator_request import give_command
 from goldx.protocol.units import BadValue
 from goldx.timetable.calendar import OutsideCalendar
 from goldx.timetable.calendar_command import DAY, FILE
-from goldx.timetable.compiled import Step
+from goldx.timetable.compiled import PlannedStep
 from goldx.timetable.options import TIMETABLE, read_timetable
 from goldx.timetable.venue_time import now_ms, shown_time
 
@@ -100,7 +100,7 @@ def delay(
     _give("timetable.delay", params, reason, key_file, url)
 
 
-def _find(steps: tuple[Step, ...], text: str) -> int:
+def _find(steps: tuple[PlannedStep, ...], text: str) -> int:
     """Return the place of the step that is planned for a time such as ``09:00``. Raises ClickException."""
     times = [shown_time(step.planned_at)[11:16] for step in steps]
     if times.count(text) != 1:

@@ -32,7 +32,7 @@ from goldx.streams.server_clock import ServerClock
 from goldx.timetable import compiled, random_end
 from goldx.timetable.authored import BadTimetable
 from goldx.timetable.calendar_file import CalendarFile
-from goldx.timetable.compiled import Step, Timetable
+from goldx.timetable.compiled import PlannedStep, Timetable
 from goldx.timetable.day_keys import DayKeys
 from goldx.timetable.decision import Decision, decide
 from goldx.timetable.market_state import MarketState
@@ -138,7 +138,7 @@ class Service:
             if any(step.window_ms for steps in plan.steps.values() for step in steps):
                 key = await self._day_keys.key_of(plan.day, self.timetable.sha256, now)
 
-        def draw(step: Step) -> int:
+        def draw(step: PlannedStep) -> int:
             drawn_for = date.fromisoformat(day)
             return random_end.draw(key, drawn_for, step.symbol, step.planned_at, step.window_ms)
 

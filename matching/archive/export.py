@@ -17,7 +17,7 @@ from goldx.streams.frames import decode_commands, decode_events
 from goldx.streams.keys import Keys
 from goldx.streams.segments import JOURNAL
 from matching.archive.replay import read_line, write_line
-from matching.archive.sources import Server, Source, compare, extent, missing_on_server
+from matching.archive.sources import ArchivedServer, Source, compare, extent, missing_on_server
 from matching.core.engine import Engine
 from matching.run.fold import EntryEvents, Fold
 
@@ -80,7 +80,7 @@ async def verify(redis: Redis, keys: Keys, archive: Archive | None = None) -> Ve
         difference = f"{gone} of the {had.added} journal entries come before {had.first} on the server, and {has}"
     if difference is not None:
         return Verdict(0, 0, 0, 0, 0, "", difference)
-    return await verify_source(Server(redis, keys, archive))
+    return await verify_source(ArchivedServer(redis, keys, archive))
 
 
 async def verify_source(source: Source, at_published: Callable[[Fold], None] = lambda _: None) -> Verdict:

@@ -62,7 +62,7 @@ class Source(Protocol):
         ...
 
 
-class Server:
+class ArchivedServer:
     """The streams of a server, preceded by what only the archive has. Raises as ``goldx.streams.history`` does."""
 
     def __init__(self, redis: Redis, keys: Keys, archive: Archive | None = None) -> None:

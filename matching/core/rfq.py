@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matching.core.instrument import Instrument
 
 
-class RfqQuote:
+class OpenRfqQuote:
     """An open quote of an account in a request; an account has one at most.
 
     ``price`` in fen per fine gram, ``quantity`` in fine mg, ``firm_until`` in ms. ``reserved`` is what it could use of
@@ -36,7 +36,7 @@ class RfqQuote:
     def __init__(
         self,
         quote_id: int,
-        request: Request,
+        request: OpenRfq,
         account: Account,
         price: int,
         quantity: int,
@@ -47,7 +47,7 @@ class RfqQuote:
         reserved: int,
     ) -> None:
         self.quote_id: int = quote_id
-        self.request: Request = request
+        self.request: OpenRfq = request
         self.account: Account = account
         self.price: int = price
         self.quantity: int = quantity
@@ -59,7 +59,7 @@ class RfqQuote:
         self.leaves: bool = False
 
 
-class Request:
+class OpenRfq:
     """An open request. ``account`` has made it, ``side`` is that account's; ``members`` may quote, all if it is empty.
 
     ``quantity`` in fine mg, times in ms. ``session`` as that of an order. ``quotes``: the open ones by account, in the
@@ -106,7 +106,7 @@ class Request:
         self.members: tuple[str, ...] = members
         self.anonymous: bool = anonymous
         self.session: str = session
-        self.quotes: dict[str, RfqQuote] = {}
+        self.quotes: dict[str, OpenRfqQuote] = {}
 
     def quoting_side(self) -> int:
         """Return the side of its quotes."""

@@ -9,15 +9,17 @@ price the larger comes first, and only between equal ones the earlier: so speed 
 from __future__ import annotations
 
 from goldx.protocol.terms import BUY
-from matching.core.rfq import Request, RfqQuote
+from matching.core.rfq import OpenRfq, OpenRfqQuote
 
 
-def cross(request: Request, quotes: list[RfqQuote], limit: int, wanted: int) -> tuple[int, list[tuple[RfqQuote, int]]]:
+def cross(
+    request: OpenRfq, quotes: list[OpenRfqQuote], limit: int, wanted: int
+) -> tuple[int, list[tuple[OpenRfqQuote, int]]]:
     """Return (crossing price, [(quote, its part)]) for an acceptance of ``wanted`` mg at ``limit`` or better.
 
     The list is empty if they cannot be filled. O(n log n) for n quotes.
     """
-    partial: list[RfqQuote] = []
+    partial: list[OpenRfqQuote] = []
     total = 0
     ranked = sorted(quotes, key=lambda quote: _rank(request, quote))
     place = 0
@@ -26,7 +28,7 @@ def cross(request: Request, quotes: list[RfqQuote], limit: int, wanted: int) -> 
         if request.is_worse(price, limit):
             break
         better = total
-        whole: RfqQuote | None = None
+        whole: OpenRfqQuote | None = None
         while place < len(ranked) and ranked[place].price == price:
             quote = ranked[place]
             place += 1
@@ -42,7 +44,7 @@ def cross(request: Request, quotes: list[RfqQuote], limit: int, wanted: int) -> 
     return 0, []
 
 
-def covering_price(request: Request, quotes: list[RfqQuote], filled: list[tuple[RfqQuote, int]]) -> int | None:
+def covering_price(request: OpenRfq, quotes: list[OpenRfqQuote], filled: list[tuple[OpenRfqQuote, int]]) -> int | None:
     """Return the best price of a quote that was not filled, or None."""
     taken = [quote for quote, _ in filled]
     left = [quote.price for quote in quotes if quote not in taken]
@@ -55,11 +57,11 @@ def covering_price(request: Request, quotes: list[RfqQuote], filled: list[tuple[
     return best
 
 
-def _rank(request: Request, quote: RfqQuote) -> tuple[int, int, int]:
+def _rank(request: OpenRfq, quote: OpenRfqQuote) -> tuple[int, int, int]:
     return (quote.price if request.side == BUY else -quote.price), -quote.quantity, quote.quote_id
 
 
-def _parts(quotes: list[RfqQuote], wanted: int) -> list[tuple[RfqQuote, int]]:
+def _parts(quotes: list[OpenRfqQuote], wanted: int) -> list[tuple[OpenRfqQuote, int]]:
     """Return the part of each quote, in their order, until the quantity is filled."""
     found = []
     for quote in quotes:

@@ -16,12 +16,12 @@ from goldx.protocol.terms import EVERY, OUTLIVES
 from matching.core import regime
 from matching.core.holdings import Account, Member
 from matching.core.instrument import Instrument
-from matching.core.rfq import Request, RfqQuote
+from matching.core.rfq import OpenRfq, OpenRfqQuote
 from matching.core.state import GRACE_ENDS, LEAVING, REQUESTS, State
 from matching.core.tags import RFQ_ENDED, RFQ_GRACE_ENDED, RFQ_QUOTE_ENDED
 
 
-def close(state: State, request: Request) -> list[RfqQuote]:
+def close(state: State, request: OpenRfq) -> list[OpenRfqQuote]:
     """Take a request out of the open ones, and return its quotes, which still have to be ended."""
     del state.requests[request.rfq_id]
     request.instrument.open_requests -= 1
@@ -29,7 +29,7 @@ def close(state: State, request: Request) -> list[RfqQuote]:
     return list(request.quotes.values())
 
 
-def release(state: State, quote: RfqQuote) -> None:
+def release(state: State, quote: OpenRfqQuote) -> None:
     """Take a quote out of the open ones, and free what it has reserved."""
     del quote.request.quotes[quote.account.name]
     quote.account.member.open_rfq_quotes -= 1
@@ -38,7 +38,7 @@ def release(state: State, quote: RfqQuote) -> None:
     state.touched.append(quote.balance)
 
 
-def end_quote(state: State, quote: RfqQuote, reason: str, detail: str = "") -> None:
+def end_quote(state: State, quote: OpenRfqQuote, reason: str, detail: str = "") -> None:
     """End an open quote without a trade."""
     release(state, quote)
     request = quote.request
@@ -47,7 +47,7 @@ def end_quote(state: State, quote: RfqQuote, reason: str, detail: str = "") -> N
     state.emit(RFQ_QUOTE_ENDED, *names, reason, hidden, request.anonymous or None, detail or None)
 
 
-def end(state: State, request: Request, reason: str, detail: str = "") -> None:
+def end(state: State, request: OpenRfq, reason: str, detail: str = "") -> None:
     """End an open request without a trade, and its quotes."""
     quotes = close(state, request)
     names = (request.rfq_id, request.account.name, request.client_rfq_id, request.instrument.symbol)
@@ -72,7 +72,7 @@ def run_due(state: State, number: int) -> None:
             end_quote(state, quote, "DISCONNECT")
 
 
-def _end_grace(state: State, request: Request) -> None:
+def _end_grace(state: State, request: OpenRfq) -> None:
     """Publish the quotes of a request to its requester."""
     shown = [
         (quote.quote_id, quote.account.name, quote.price, quote.quantity, quote.firm_until, quote.all_or_none or None)
@@ -147,7 +147,7 @@ def end_forbidden(state: State) -> None:
             end(state, request, "REGIME")
 
 
-def _quotes_of(request: Request, member: Member) -> list[RfqQuote]:
+def _quotes_of(request: OpenRfq, member: Member) -> list[OpenRfqQuote]:
     return [quote for quote in request.quotes.values() if quote.account.member is member]
 
 

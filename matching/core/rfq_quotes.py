@@ -15,7 +15,7 @@ from goldx.protocol.units import format_weight
 from matching.core import direct_trades, holders, regime, rfq_ends
 from matching.core.holdings import Account
 from matching.core.placing import price_refusal, quantity_refusal
-from matching.core.rfq import Request, RfqQuote
+from matching.core.rfq import OpenRfq, OpenRfqQuote
 from matching.core.state import State
 from matching.core.tags import RFQ_QUOTED
 
@@ -52,7 +52,7 @@ def quote(state: State, command: tuple[Any, ...]) -> None:
     state.last_rfq_quote_id = number
     firm_until = min(max(state.now, request.grace_until) + RFQ_FIRM_MS, request.expire_at)
     terms = (price, quantity, all_or_none, firm_until, session)
-    request.quotes[name] = RfqQuote(number, request, account, *terms, balance, needed)
+    request.quotes[name] = OpenRfqQuote(number, request, account, *terms, balance, needed)
     account.member.open_rfq_quotes += 1
     balance.reserved += needed
     state.touched.append(balance)
@@ -80,7 +80,7 @@ def withdraw(state: State, command: tuple[Any, ...]) -> None:
 
 
 def _refusal(
-    state: State, request: Request, account: Account, price: int, quantity: int, all_or_none: bool
+    state: State, request: OpenRfq, account: Account, price: int, quantity: int, all_or_none: bool
 ) -> tuple[str, str]:
     """Return (reason, detail) why an account may not quote these terms now, or two empty texts."""
     if holders.holder_of(state, account) == holders.holder_of(state, request.account):
@@ -105,7 +105,7 @@ def _refusal(
 
 
 def _refusal_of_change(
-    state: State, request: Request, old: RfqQuote, price: int, quantity: int, all_or_none: bool
+    state: State, request: OpenRfq, old: OpenRfqQuote, price: int, quantity: int, all_or_none: bool
 ) -> tuple[str, str]:
     """Return (reason, detail) why a firm quote may not become this one, or two empty texts."""
     if state.now >= old.firm_until:

@@ -29,7 +29,7 @@ from matching.core import direct_trades, holders, regime, rfq_ends
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.placing import price_refusal, quantity_refusal
-from matching.core.rfq import Request, RfqQuote
+from matching.core.rfq import OpenRfq, OpenRfqQuote
 from matching.core.rfq_crossing import covering_price, cross
 from matching.core.state import GRACE_ENDS, REQUESTS, State
 from matching.core.tags import RFQ_ACCEPTED, RFQ_CREATED, RFQ_QUOTE_DONE
@@ -53,7 +53,7 @@ def create(state: State, command: tuple[Any, ...]) -> None:
     number = state.last_rfq_id + 1
     kept = session if not persist or session.startswith(OUTLIVES) else ""
     times = (state.now + grace_ms, expire_at)
-    request = Request(number, account, client_id, instrument, side, quantity, *times, tuple(names), anonymous, kept)
+    request = OpenRfq(number, account, client_id, instrument, side, quantity, *times, tuple(names), anonymous, kept)
     reason, detail = _refusal_of_terms(state, request)
     if not reason:
         reason, detail = _refusal_of_requester(state, request)
@@ -113,7 +113,7 @@ def cancel(state: State, command: tuple[Any, ...]) -> None:
         rfq_ends.end(state, request, "USER")
 
 
-def _find(state: State, method: str, name: str, rfq_id: int) -> Request | None:
+def _find(state: State, method: str, name: str, rfq_id: int) -> OpenRfq | None:
     """Return the open request of an account; refuse the command if there is none."""
     account: Account | None = state.accounts.get(name)
     request = state.requests.get(rfq_id)
@@ -126,7 +126,7 @@ def _find(state: State, method: str, name: str, rfq_id: int) -> Request | None:
     return request
 
 
-def _refusal_of_terms(state: State, request: Request) -> tuple[str, str]:
+def _refusal_of_terms(state: State, request: OpenRfq) -> tuple[str, str]:
     """Return (reason, detail) why a request of these terms may not be made now, or two empty texts."""
     instrument = request.instrument
     reason = direct_trades.refusal_of_market(instrument)
@@ -149,7 +149,7 @@ def _refusal_of_terms(state: State, request: Request) -> tuple[str, str]:
     return "", ""
 
 
-def _refusal_of_requester(state: State, request: Request) -> tuple[str, str]:
+def _refusal_of_requester(state: State, request: OpenRfq) -> tuple[str, str]:
     """Return (reason, detail) why an account may not trade by a request now, or two empty texts."""
     if request.side == BUY:
         return direct_trades.refusal_of_buyer(state, request.mode(), request.instrument, request.account)
@@ -157,7 +157,7 @@ def _refusal_of_requester(state: State, request: Request) -> tuple[str, str]:
     return ("REGIME", detail) if detail else ("", "")
 
 
-def _refusal_of_acceptance(state: State, request: Request, limit: int, wanted: int) -> tuple[str, str]:
+def _refusal_of_acceptance(state: State, request: OpenRfq, limit: int, wanted: int) -> tuple[str, str]:
     """Return (reason, detail) why a request may not be accepted by these terms, or two empty texts.
 
     What refuses its account has ended it.
@@ -177,7 +177,7 @@ def _refusal_of_acceptance(state: State, request: Request, limit: int, wanted: i
     return _refusal_of_requester(state, request)
 
 
-def _can_trade(state: State, quote: RfqQuote) -> bool:
+def _can_trade(state: State, quote: OpenRfqQuote) -> bool:
     """Return whether a quote may trade now: limits of prices, owners and the regime may have changed since."""
     request = quote.request
     if price_refusal(request.instrument, quote.price):
@@ -187,7 +187,7 @@ def _can_trade(state: State, quote: RfqQuote) -> bool:
     return request.quoting_side() == SELL or not regime.refuses(state, request.mode(), quote.account)
 
 
-def _at_hand(request: Request, quotes: list[RfqQuote], limit: int) -> str:
+def _at_hand(request: OpenRfq, quotes: list[OpenRfqQuote], limit: int) -> str:
     """Return what could be accepted instead, in words."""
     found = [quote for quote in quotes if not request.is_worse(quote.price, limit) and not quote.all_or_none]
     total = sum([quote.quantity for quote in found])
@@ -195,7 +195,7 @@ def _at_hand(request: Request, quotes: list[RfqQuote], limit: int) -> str:
 
 
 def _refusal_of_means(
-    state: State, request: Request, price: int, filled: list[tuple[RfqQuote, int]]
+    state: State, request: OpenRfq, price: int, filled: list[tuple[OpenRfqQuote, int]]
 ) -> tuple[str, str]:
     """Return (reason, detail) why the requester cannot pay or deliver, or is beyond a cap, or two empty texts."""
     instrument: Instrument = request.instrument

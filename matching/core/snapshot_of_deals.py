@@ -9,7 +9,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from matching.core.deal import Deal
-from matching.core.rfq import Request, RfqQuote
+from matching.core.rfq import OpenRfq, OpenRfqQuote
 from matching.core.state import DEALS, GRACE_ENDS, LEAVING, REQUESTS, UNPUBLISHED, Due, State
 
 
@@ -79,7 +79,7 @@ def read_requests(state: State, record: Any) -> None:
     state.rfq_ids = {(name, client_id): (number, day) for name, client_id, number, day in ids}
 
 
-def _write_request(request: Request) -> tuple[Any, ...]:
+def _write_request(request: OpenRfq) -> tuple[Any, ...]:
     return (
         request.rfq_id,
         request.account.name,
@@ -103,7 +103,7 @@ def _read_request(state: State, record: Any) -> None:
     account = state.accounts[name]
     instrument = state.instruments[symbol]
     what = (client_id, instrument, side, quantity, grace_until, expire_at, tuple(members), anonymous, session)
-    request = state.requests[number] = Request(number, account, *what)
+    request = state.requests[number] = OpenRfq(number, account, *what)
     instrument.open_requests += 1
     account.member.open_requests += 1
     if grace_until > state.now:
@@ -113,7 +113,7 @@ def _read_request(state: State, record: Any) -> None:
         _read_quote(state, request, quote_record)
 
 
-def _write_quote(quote: RfqQuote) -> tuple[Any, ...]:
+def _write_quote(quote: OpenRfqQuote) -> tuple[Any, ...]:
     return (
         quote.quote_id,
         quote.account.name,
@@ -127,13 +127,13 @@ def _write_quote(quote: RfqQuote) -> tuple[Any, ...]:
     )
 
 
-def _read_quote(state: State, request: Request, record: Any) -> None:
+def _read_quote(state: State, request: OpenRfq, record: Any) -> None:
     number, name, price, quantity, all_or_none, firm_until, session, reserved, leaves = record
     account = state.accounts[name]
     symbol = request.instrument.symbol
     balance = account.cash if request.quoting_side() == terms.BUY else account.balances[symbol]
     what = (price, quantity, all_or_none, firm_until, session, balance, reserved)
-    quote = request.quotes[name] = RfqQuote(number, request, account, *what)
+    quote = request.quotes[name] = OpenRfqQuote(number, request, account, *what)
     account.member.open_rfq_quotes += 1
     if leaves:
         quote.leaves = True

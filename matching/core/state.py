@@ -13,7 +13,7 @@ from matching.core.holdings import Account, Balance, Member
 from matching.core.instrument import Instrument
 from matching.core.orders import Order
 from matching.core.regime_terms import NO_CAP, Regime
-from matching.core.rfq import Request, RfqQuote
+from matching.core.rfq import OpenRfq, OpenRfqQuote
 from matching.core.tags import COMMAND_REJECTED, HOLDING_CHANGED, ORDER_CANCELLED
 
 Events: TypeAlias = list[tuple[Any, ...]]
@@ -146,11 +146,11 @@ class State:
         """By account and client id: the deal that has it, and the day on which it was used."""
         self.last_rfq_id: int = 0
         self.last_rfq_quote_id: int = 0
-        self.requests: dict[int, Request] = {}
+        self.requests: dict[int, OpenRfq] = {}
         """Every open request for quotes, in the order of the numbers."""
         self.rfq_ids: dict[tuple[str, str], tuple[int, int]] = {}
         """By account and client id: the request that has it, and the day on which it was used."""
-        self.leaving: dict[int, RfqQuote] = {}
+        self.leaving: dict[int, OpenRfqQuote] = {}
         """By number: the quotes in requests whose session has ended, and that are still firm."""
         self.unpublished: dict[int, tuple[int, tuple[Any, ...]]] = {}
         """By trade id: when a trade without orders is to be published (ms), and the fields of that event."""

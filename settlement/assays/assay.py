@@ -18,7 +18,7 @@ from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
 from settlement.base.spelling import same
 from settlement.lots import acceptance, lots, sampling
-from settlement.lots.splitting import Decision
+from settlement.lots.splitting import SplitDecision
 from settlement.tables.assays import assay, assay_exchange, finding
 
 XRF_RULE: Final = "XRF_MEAN_WHOLE_PERMILLE_1"
@@ -126,7 +126,7 @@ async def fire_assay(connection: AsyncConnection, by: str, results: Mapping[int,
     await record_findings(
         connection,
         by,
-        {number: ([assay_id], Decision(e5, SINGLE_RULE), None) for number, (assay_id, e5) in recorded.items()},
+        {number: ([assay_id], SplitDecision(e5, SINGLE_RULE), None) for number, (assay_id, e5) in recorded.items()},
     )
     details = {
         number: {"laboratory": results[number].laboratory, "reported_permille": format_fineness(e5)}
@@ -195,7 +195,7 @@ def _row(lot_id: int, method: str, laboratory: str, ppm: list[int], e5: int, rul
 
 
 async def record_findings(
-    connection: AsyncConnection, by: str, decided: Mapping[int, tuple[Sequence[int], Decision, int | None]]
+    connection: AsyncConnection, by: str, decided: Mapping[int, tuple[Sequence[int], SplitDecision, int | None]]
 ) -> None:
     """Record findings by lot: numbers of the assays, decision, splitting limit if results were exchanged."""
     rows = [

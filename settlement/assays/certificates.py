@@ -19,7 +19,7 @@ from settlement.base import bulk
 from settlement.base.arithmetic import FINE_RULE, FINENESS_RULES, fine_weight, report
 from settlement.base.database import among, now_ms
 from settlement.lots import provenance, sampling
-from settlement.lots.splitting import MEAN_RULE, UMPIRE_RULES, Decision, agree, umpire, within
+from settlement.lots.splitting import MEAN_RULE, UMPIRE_RULES, SplitDecision, agree, umpire, within
 from settlement.tables.assays import assay as assays
 from settlement.tables.assays import certificate
 from settlement.tables.lots import custody_event, lot
@@ -44,7 +44,7 @@ class Certificate(NamedTuple):
         return found
 
 
-class Verdict(NamedTuple):
+class CertificateVerdict(NamedTuple):
     """The answer about a certificate: VALID with the lot's state now, UNKNOWN, or DIFFERENT (another hash)."""
 
     status: str
@@ -195,7 +195,7 @@ def recompute(text: str) -> list[str]:
             wrong.append(f"assay {found['assay']}: {found['reported_e5']} is reported, its replicates give {e5}")
     finding, fine = content["finding"], content["fine"]
     decision = _decide(finding, reported)
-    if decision != Decision(finding["fineness_e5"], finding["rule"], finding["umpire_paid_by"]):
+    if decision != SplitDecision(finding["fineness_e5"], finding["rule"], finding["umpire_paid_by"]):
         wrong.append(f"finding: {finding} does not follow from the assays, which give {decision}")
     exact = fine_weight(content["weight_cg"], finding["fineness_e5"])
     if fine["rule"] != FINE_RULE or exact != (fine["fine_mg"], fine["residue_1e7"]):
@@ -203,11 +203,11 @@ def recompute(text: str) -> list[str]:
     return wrong
 
 
-def _decide(finding: Mapping[str, Any], reported: Mapping[str, int]) -> Decision | None:
+def _decide(finding: Mapping[str, Any], reported: Mapping[str, int]) -> SplitDecision | None:
     """Return the decision of the rule about the reported results; None where the rule cannot have been used."""
     rule, limit = finding["rule"], finding["split_limit_e5"]
     if rule == assay.SINGLE_RULE and len(reported) == 1:
-        return Decision(next(iter(reported.values())), rule)
+        return SplitDecision(next(iter(reported.values())), rule)
     if limit is None or not {"A", "B"} <= set(reported):
         return None
     a, b = reported["A"], reported["B"]
@@ -226,17 +226,17 @@ async def find(connection: AsyncConnection, number: int) -> Certificate:
     return Certificate(row.certificate_no, row.lot_id, row.content, row.hash)
 
 
-async def check(connection: AsyncConnection, number: int, hashed: bytes) -> Verdict:
+async def check(connection: AsyncConnection, number: int, hashed: bytes) -> CertificateVerdict:
     """Return whether a certificate of that number and hash is in the register."""
     query = select(certificate.c.hash, certificate.c.content, lot.c.state).join(
         lot, lot.c.lot_id == certificate.c.lot_id
     )
     row = (await connection.execute(query.where(certificate.c.certificate_no == number))).first()
     if row is None:
-        return Verdict("UNKNOWN")
+        return CertificateVerdict("UNKNOWN")
     if row.hash != hashed:
-        return Verdict("DIFFERENT")
-    return Verdict("VALID", row.state, json.loads(row.content)["issued_at"])
+        return CertificateVerdict("DIFFERENT")
+    return CertificateVerdict("VALID", row.state, json.loads(row.content)["issued_at"])
 
 
 async def against_register(connection: AsyncConnection, found: Certificate) -> list[str]:

@@ -28,7 +28,7 @@ from settlement.base.texts import printable
 from settlement.documents.assays import ASSAY_EXCHANGE, ASSAY_PARTY
 from settlement.documents.lots import LOT
 from settlement.lots import acceptance, lots, sampling
-from settlement.lots.splitting import SPLIT_LIMIT_E5, Decision, agree, umpire, within
+from settlement.lots.splitting import SPLIT_LIMIT_E5, SplitDecision, agree, umpire, within
 from settlement.tables.assays import assay as assays
 from settlement.tables.assays import assay_exchange, assay_exchange_party
 from settlement.tables.lots import PARTIES
@@ -183,7 +183,7 @@ async def reveal(
     return "AGREED"
 
 
-async def report(connection: AsyncConnection, by: str, number: int, result: Result) -> Decision:
+async def report(connection: AsyncConnection, by: str, number: int, result: Result) -> SplitDecision:
     """Record the umpire's result and return the decision.
 
     Raises BadValue for a laboratory of one of the parties, Refused where the results do not differ beyond the limit.
@@ -216,7 +216,9 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
     return decision
 
 
-async def _finish(connection: AsyncConnection, by: str, row: Row[Any], ids: Sequence[int], decision: Decision) -> None:
+async def _finish(
+    connection: AsyncConnection, by: str, row: Row[Any], ids: Sequence[int], decision: SplitDecision
+) -> None:
     await assay.record_findings(connection, by, {row.lot_id: (ids, decision, row.split_limit_e5)})
     detail = {
         "assay_exchange": row.assay_exchange_no,

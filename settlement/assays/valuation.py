@@ -27,7 +27,7 @@ BASES: Final = ("received", "melt", "fine")
 """The weight that a refining charge is per gram of; it must be stated (domain sheet 3.2)."""
 
 
-class Terms(NamedTuple):
+class ValuationTerms(NamedTuple):
     """Terms of a valuation. ``payable_e5``: parts per 100,000; ``min_deduction_mg``: the least fine gold not paid."""
 
     price_fen_per_g: int
@@ -48,7 +48,7 @@ class Figure(NamedTuple):
     rule: str
 
 
-def payable(fine_mg: int, terms: Terms) -> Figure:
+def payable(fine_mg: int, terms: ValuationTerms) -> Figure:
     """Return the lower of ratio and deduction, never below zero."""
     by_ratio = payable_weight(fine_mg, terms.payable_e5)
     deducted = max(fine_mg - terms.min_deduction_mg, 0)
@@ -57,7 +57,7 @@ def payable(fine_mg: int, terms: Terms) -> Figure:
     return Figure("payable", by_ratio, "mg", PAYABLE_RATIO)
 
 
-def figures(received_mg: int, melt_mg: int, fine_mg: int, terms: Terms) -> list[Figure]:
+def figures(received_mg: int, melt_mg: int, fine_mg: int, terms: ValuationTerms) -> list[Figure]:
     """Return every figure of a valuation, ``net`` last, which is exactly the sum of the lines of money."""
     paid = payable(fine_mg, terms)
     weight = {"received": received_mg, "melt": melt_mg, "fine": fine_mg}[terms.refining_base]
@@ -71,7 +71,7 @@ def figures(received_mg: int, melt_mg: int, fine_mg: int, terms: Terms) -> list[
     return [Figure("fine", fine_mg, "mg", FINE_RULE), paid, *lines, net]
 
 
-def check(terms: Terms) -> None:
+def check(terms: ValuationTerms) -> None:
     """Raise BadValue for terms that are not allowed."""
     for field, value, largest in (
         ("payable", terms.payable_e5, FINENESS_ONE),
@@ -86,7 +86,7 @@ def check(terms: Terms) -> None:
         raise BadValue("refining_base", terms.refining_base, "one of " + ", ".join(BASES))
 
 
-async def write(connection: AsyncConnection, by: str, lot_id: int, terms: Terms) -> list[Figure]:
+async def write(connection: AsyncConnection, by: str, lot_id: int, terms: ValuationTerms) -> list[Figure]:
     """Value a certified lot and keep the valuation. Raises BadValue, Refused for a lot without fine weight."""
     check(terms)
     row = (await lots.find(connection, [lot_id]))[lot_id]

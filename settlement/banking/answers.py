@@ -31,7 +31,7 @@ WHOLE: Final = (("OrgnlGrpInfAndSts", "OrgnlMsgId", "GrpSts"), ("OrgnlPmtInfAndS
 """The elements that answer to all payments of a file at once, each with those of the file's number and its status."""
 
 
-class Answer(NamedTuple):
+class PaymentAnswer(NamedTuple):
     """The bank's answer to one payment, by its end-to-end id; ``reason`` is the bank's status with its reason.
 
     Without an end-to-end id it answers to all payments of the file with the number ``message_id``.
@@ -43,14 +43,14 @@ class Answer(NamedTuple):
     message_id: str = ""
 
 
-class Found(NamedTuple):
+class FoundAnswers(NamedTuple):
     """All that was found in a file: answers, or errors."""
 
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[PaymentAnswer, ...] = ()
     errors: tuple[tuple[int, str, str], ...] = ()
 
 
-def parse(data: bytes) -> list[Answer]:
+def parse(data: bytes) -> list[PaymentAnswer]:
     """Return the answers of a file. Raises BadFile with all faults, also what the definition of pain.002 forbids."""
     root = root_of(data)
     reports = [part for part in root.iter() if element_name(part) == status_reports.REPORT]
@@ -64,7 +64,7 @@ def parse(data: bytes) -> list[Answer]:
         if not end_to_end or status not in ANSWERS:
             errors.append(RowError(int(part.sourceline), "TxSts", f"payment {end_to_end!r} has the status {status!r}"))
             continue
-        found.append(Answer(end_to_end, *_answer(part, status)))
+        found.append(PaymentAnswer(end_to_end, *_answer(part, status)))
     if errors:
         raise BadFile(errors)
     found = found or list(_of_all(root))
@@ -82,19 +82,19 @@ def _answer(part: Element, status: str) -> tuple[str, str]:
     return answer, one_text([status, *reasons])
 
 
-def _of_all(root: Element) -> Iterator[Answer]:
+def _of_all(root: Element) -> Iterator[PaymentAnswer]:
     """Yield the answer to a file as a whole, if the bank gives one status to all of it."""
     for name, number, status in WHOLE:
         for part in (one for one in root.iter() if element_name(one) == name):
             if (given := text_of(part, status)) in ANSWERS and (message_id := text_of(part, number)):
-                yield Answer("", *_answer(part, given), message_id)
+                yield PaymentAnswer("", *_answer(part, given), message_id)
                 return
 
 
-def read(data: bytes) -> list[Answer]:
+def read(data: bytes) -> list[PaymentAnswer]:
     """Return what ``parse`` does, from a process of its own with limits. Raises BadFile."""
     with sheets.found_by("settlement.banking.answers", data) as written:
-        found = msgspec.json.decode(written.read(), type=Found)
+        found = msgspec.json.decode(written.read(), type=FoundAnswers)
     if found.errors:
         raise BadFile([RowError(*error) for error in found.errors])
     return list(found.answers)
@@ -104,9 +104,9 @@ def main(given: IO[bytes], out: IO[bytes]) -> None:
     """Read the file within the limits and write its answers."""
     limit()
     try:
-        found = Found(tuple(parse(given.read())))
+        found = FoundAnswers(tuple(parse(given.read())))
     except BadFile as wrong:
-        found = Found(errors=tuple((error.line, error.column, error.problem) for error in wrong.errors))
+        found = FoundAnswers(errors=tuple((error.line, error.column, error.problem) for error in wrong.errors))
     out.write(msgspec.json.encode(found))
     out.flush()
 

@@ -188,7 +188,7 @@ class DayEnd(Protocol):
     def last(self) -> int: ...
 
 
-class Known(NamedTuple):
+class KnownNumbers(NamedTuple):
     """The newest statement, match, answer and void that were known, by their numbers."""
 
     statement_no: int
@@ -201,7 +201,7 @@ class Known(NamedTuple):
         return {"statement_no": self.statement_no, "void_order": self.void_order}
 
 
-class Proof(NamedTuple):
+class EscrowProof(NamedTuple):
     """The comparison: the bank's balances and the ledger's, in fen, and the differences that explain the rest.
 
     ``accounts``: each account with its last day and balance.
@@ -223,7 +223,7 @@ class DayProof(NamedTuple):
 
     day: date
     last: int
-    known: Known
+    known: KnownNumbers
     bank_fen: int
     ledger_fen: int
     accounts: tuple[tuple[str, str, int], ...]
@@ -235,7 +235,7 @@ class DayProof(NamedTuple):
         return msgspec.json.encode({**self._asdict(), "breaks": [one._asdict() for one in self.breaks]})
 
 
-async def compare(connection: AsyncConnection) -> Proof:
+async def compare(connection: AsyncConnection) -> EscrowProof:
     """Compare all statements with the ledger, and change nothing.
 
     The transaction should have its turn (``audit.lock``), or a proposal decided meanwhile may show as a difference.
@@ -243,12 +243,12 @@ async def compare(connection: AsyncConnection) -> Proof:
     return await _compare(connection, date.max, LARGEST_NUMBER, await known(connection))
 
 
-async def known(connection: AsyncConnection) -> Known:
+async def known(connection: AsyncConnection) -> KnownNumbers:
     """Return what is known of the bank now."""
-    return Known(*(await connection.execute(_KNOWN)).one())
+    return KnownNumbers(*(await connection.execute(_KNOWN)).one())
 
 
-async def prove(connection: AsyncConnection, day: DayEnd, since: Known | None = None) -> DayProof:
+async def prove(connection: AsyncConnection, day: DayEnd, since: KnownNumbers | None = None) -> DayProof:
     """Compare the statements up to a trading day with the ledger at the sequence that ends it, and change nothing.
 
     A payment that the bank booked on the day and the ledger on a later one, or the other way round, is a difference of
@@ -265,14 +265,14 @@ async def is_stated(connection: AsyncConnection) -> bool:
     return bool(await connection.scalar(_STATED))
 
 
-async def silent(connection: AsyncConnection, day: date, since: Known | None = None) -> tuple[str, ...]:
+async def silent(connection: AsyncConnection, day: date, since: KnownNumbers | None = None) -> tuple[str, ...]:
     """Return the accounts of which no final statement reaches a day; ``since`` as in ``prove``."""
     numbers = await known(connection) if since is None else since
     found = await connection.scalars(_SILENT, {"day": day, **numbers.of_statements()})
     return tuple(found)
 
 
-async def _compare(connection: AsyncConnection, day: date, last: int, numbers: Known) -> Proof:
+async def _compare(connection: AsyncConnection, day: date, last: int, numbers: KnownNumbers) -> EscrowProof:
     """Compare what the bank has booked up to a day with what the ledger has posted up to a sequence."""
     limits = {"day": day, **numbers.of_statements()}
     stated = list(await connection.execute(_BALANCES, limits))
@@ -292,7 +292,7 @@ async def _compare(connection: AsyncConnection, day: date, last: int, numbers: K
     if bank - ledger != explained:
         found.append(Break("BANK_BALANCE", "all accounts", CASH, ledger + explained, bank))
     accounts = tuple((row.account_number, row.last_day.isoformat(), row.closing_fen) for row in stated)
-    return Proof(None, bank, ledger, accounts, tuple(found))
+    return EscrowProof(None, bank, ledger, accounts, tuple(found))
 
 
 def _break(row: Row[Any]) -> Break:
@@ -321,7 +321,7 @@ def _party(row: Row[Any]) -> Break:
     return Break("PARTY_DIFF", f"payment:{row.item_no}", CASH, 1, 0, "match", note)
 
 
-async def reconcile(connection: AsyncConnection, by: str) -> Proof:
+async def reconcile(connection: AsyncConnection, by: str) -> EscrowProof:
     """Compare, and record the differences as breaks of the scope ``bank``."""
     await audit.lock(connection)
     proof = await compare(connection)

@@ -18,9 +18,9 @@ from settlement.banking.statements import (
     NOTICE,
     REPORT,
     UNCLEAR_REVERSALS,
+    BankStatement,
     Entry,
-    Item,
-    Statement,
+    EntryItem,
     check_arithmetic,
     fen_of,
     one_text,
@@ -45,7 +45,7 @@ Element = Any
 """An element of lxml, which has no types of its own."""
 
 
-def read(data: bytes) -> list[Statement]:
+def read(data: bytes) -> list[BankStatement]:
     """Return the statements of a file. Raises BadFile with all faults."""
     root = root_of(data)
     found = next((part for part in root.iter() if element_name(part) in MESSAGES), None)
@@ -55,7 +55,7 @@ def read(data: bytes) -> list[Statement]:
     word, kind = MESSAGES[element_name(found)]
     space = NAMESPACE.fullmatch(etree.QName(found).namespace or "")
     version = space[1] if space else {BOOKED: "camt.053", REPORT: "camt.052", NOTICE: "camt.054"}[kind]
-    statements: list[Statement] = []
+    statements: list[BankStatement] = []
     errors: list[RowError] = []
     for part in elements(found, word):
         try:
@@ -115,7 +115,7 @@ def first_text(part: Element | None, *paths: tuple[str, ...]) -> str:
     return next((text for path in paths if (text := text_of(part, *path))), "")
 
 
-def _statement(part: Element, version: str, kind: str) -> Statement:
+def _statement(part: Element, version: str, kind: str) -> BankStatement:
     account = _account(_one(part, "Acct"))
     if not account:
         raise bad(part, "Acct/Id", "it does not name the account")
@@ -141,7 +141,7 @@ def _statement(part: Element, version: str, kind: str) -> Statement:
     ends = [_day(found, "Dt") for found in (closing,) if found is not None]
     if not days and not ends:
         ends = [_day(part, "CreDtTm")]
-    statement = Statement(
+    statement = BankStatement(
         version,
         kind,
         account,
@@ -156,7 +156,7 @@ def _statement(part: Element, version: str, kind: str) -> Statement:
     return _whole(part, statement, notes)
 
 
-def _whole(part: Element, statement: Statement, notes: list[str]) -> Statement:
+def _whole(part: Element, statement: BankStatement, notes: list[str]) -> BankStatement:
     """Return the statement if balances and totals hold, or hold with the sign of reversals changed.
 
     By the standard an entry has its own direction, and RvslInd only marks it as a reversal. Some banks give the
@@ -186,7 +186,7 @@ def _turned(entry: Entry) -> Entry:
     return entry._replace(amount_fen=-entry.amount_fen, items=items)
 
 
-def _check_summary(part: Element, statement: Statement) -> None:
+def _check_summary(part: Element, statement: BankStatement) -> None:
     """Raise BadFile where the summary gives another number of entries than there are."""
     stated = text_of(part, "TxsSummry", "TtlNtries", "NbOfNtries")
     there = len(elements(part, "Ntry"))
@@ -305,7 +305,7 @@ def _codes(part: Element) -> Iterator[str]:
             yield found
 
 
-def _items(part: Element, signed: int, currency: str, account: str, notes: list[str]) -> Iterable[Item]:
+def _items(part: Element, signed: int, currency: str, account: str, notes: list[str]) -> Iterable[EntryItem]:
     """Return the payments of an entry if their amounts are given and make its amount, else one for all of it."""
     details = [(batch, found) for batch in elements(part, "NtryDtls") for found in elements(batch, "TxDtls")]
     direction = text_of(part, "CdtDbtInd")
@@ -337,7 +337,7 @@ def _part(part: Element, currency: str, sign: int) -> int | None:
 
 def _item(
     part: Element, batch: Element | None, found: Element | None, amount: int, direction: str, account: str
-) -> Item:
+) -> EntryItem:
     """Return one payment; ``found`` are its details and ``batch`` what it stands in, where the file has them."""
     ultimate, party, other = OTHER_SIDE[direction]
     parties = None if found is None else _one(found, "RltdPties")
@@ -356,4 +356,4 @@ def _item(
         texts.append(text_of(found, "AddtlTxInf"))
     texts.append(text_of(part, "AddtlNtryInf"))
     virtual = "" if own == account else own
-    return Item(amount, one_text([reference]), one_text([name]), theirs, virtual, one_text(texts))
+    return EntryItem(amount, one_text([reference]), one_text([name]), theirs, virtual, one_text(texts))

@@ -22,7 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money
-from settlement.banking.statements import BOOKED, Entry, Statement
+from settlement.banking.statements import BOOKED, BankStatement, Entry
 from settlement.base.refusal import Refused
 from settlement.tables.banking import bank_entry, bank_statement
 
@@ -33,7 +33,7 @@ Name: TypeAlias = tuple[str, str, date, date]
 """The name of a statement: its format, its own number, and its days."""
 
 
-class Known(NamedTuple):
+class KnownEntry(NamedTuple):
     """An entry that was taken in, and its format."""
 
     day: date
@@ -42,7 +42,7 @@ class Known(NamedTuple):
     format: str
 
 
-class Account:
+class ChainedAccount:
     """The known part of one account: the last balance, its day, and the entries of the last statements in order.
 
     ``stated`` names these statements.
@@ -53,7 +53,7 @@ class Account:
         name: str,
         closing_fen: int | None,
         last_day: date | None,
-        entries: Sequence[Known],
+        entries: Sequence[KnownEntry],
         stated: Iterable[Name] = (),
     ) -> None:
         self.name = name
@@ -62,7 +62,7 @@ class Account:
         self.last_day = last_day
         self.entries = list(entries)
 
-    def add(self, found: Statement, entries: str | None = None) -> Statement | None:
+    def add(self, found: BankStatement, entries: str | None = None) -> BankStatement | None:
         """Add a statement of booked entries; return the part of it that is new, None if there is none.
 
         ``entries``: KNOWN or NEW, where a person has said what those without references are. Raises Refused:
@@ -85,13 +85,13 @@ class Account:
             self.entries += [_known(entry, found.format) for entry in new.entries]
         return new
 
-    def _readings(self, found: Statement) -> list[Statement | None]:
+    def _readings(self, found: BankStatement) -> list[BankStatement | None]:
         """Return the parts of a statement that the balances allow to be new. Raises Refused if there is none."""
         if self.closing_fen is None or self.last_day is None:
             return [found]
         starts = self._starts(found)
         size = len(found.entries)
-        readings: list[Statement | None] = []
+        readings: list[BankStatement | None] = []
         for start in starts:
             missing, more = _compare(self.entries[start : start + size], found)
             if not missing and not more and (size or found.last_day <= self.last_day):
@@ -112,7 +112,7 @@ class Account:
             raise why or self._why(found)
         return readings
 
-    def _recognized(self, found: Statement) -> bool:
+    def _recognized(self, found: BankStatement) -> bool:
         """Return whether a reference, a statement number or another format shows that entries are known."""
         if found.stated_id and _name(found) in self.stated:
             return True
@@ -121,7 +121,7 @@ class Account:
         numbers = {_known(entry, found.format) for entry in found.entries if entry.bank_reference}
         return any(entry.format != found.format or entry in numbers for entry in known)
 
-    def _continues(self, found: Statement) -> bool:
+    def _continues(self, found: BankStatement) -> bool:
         """Return whether a statement continues the last one with entries that are dated back to known days.
 
         Those must be unknown, each of them: otherwise it may be another list of the known days.
@@ -131,7 +131,7 @@ class Account:
         known = {(entry.day, entry.amount_fen) for entry in self.entries}
         return not any((entry.day, entry.amount_fen) in known for entry in found.entries)
 
-    def _starts(self, found: Statement) -> list[int]:
+    def _starts(self, found: BankStatement) -> list[int]:
         """Return the places among the entries at which the balance is that with which the statement begins."""
         balance_fen = (self.closing_fen or 0) - sum(entry.amount_fen for entry in self.entries)
         places = []
@@ -141,7 +141,7 @@ class Account:
             balance_fen += self.entries[place].amount_fen if place < len(self.entries) else 0
         return places
 
-    def _why(self, found: Statement) -> Refused:
+    def _why(self, found: BankStatement) -> Refused:
         """Return why a statement is neither known nor a continuation."""
         later = [entry for entry in self.entries if entry.day >= found.first_day]
         before_fen = (self.closing_fen or 0) - sum(entry.amount_fen for entry in later)
@@ -157,7 +157,7 @@ class Account:
         ended = f"the one before ended on {self.last_day} with {format_money(before_fen)}"
         return Refused("STATEMENT_GAP", f"{begins}; {ended}: what moved {moved} in between is missing")
 
-    def _rest(self, found: Statement, more: Sequence[Entry]) -> Statement | None:
+    def _rest(self, found: BankStatement, more: Sequence[Entry]) -> BankStatement | None:
         """Return the statement with only its unknown entries. Raises Refused for unknown entries of earlier days."""
         if not more:
             return None if found.last_day <= (self.last_day or found.last_day) else self._part(found, ())
@@ -169,27 +169,27 @@ class Account:
             raise Refused("STATEMENT_DIFFERS", text + "the statements of those days had not")
         return self._part(found, more)
 
-    def _part(self, found: Statement, more: Sequence[Entry]) -> Statement:
+    def _part(self, found: BankStatement, more: Sequence[Entry]) -> BankStatement:
         first = min([entry.day for entry in more] or [found.last_day])
         return found._replace(opening_fen=self.closing_fen, entries=tuple(more), first_day=first)
 
-    def _about(self, found: Statement) -> str:
+    def _about(self, found: BankStatement) -> str:
         return f"account {self.name}: the statement from {found.first_day} to {found.last_day}"
 
 
-def _size(new: Statement | None) -> int:
+def _size(new: BankStatement | None) -> int:
     return -1 if new is None else len(new.entries)
 
 
-def _name(found: Statement) -> Name:
+def _name(found: BankStatement) -> Name:
     return found.format, found.stated_id, found.first_day, found.last_day
 
 
-def _known(entry: Entry, form: str) -> Known:
-    return Known(entry.day, entry.amount_fen, entry.bank_reference, form)
+def _known(entry: Entry, form: str) -> KnownEntry:
+    return KnownEntry(entry.day, entry.amount_fen, entry.bank_reference, form)
 
 
-def _compare(known: Sequence[Known], found: Statement) -> tuple[list[Known], list[Entry]]:
+def _compare(known: Sequence[KnownEntry], found: BankStatement) -> tuple[list[KnownEntry], list[Entry]]:
     """Return the known entries that the statement lacks, and its unknown entries.
 
     Entries are the same by day and amount and, within one format, by the bank's reference; formats write those in
@@ -212,12 +212,12 @@ def _compare(known: Sequence[Known], found: Statement) -> tuple[list[Known], lis
     return missing, more
 
 
-def _key(entry: Known, form: str) -> tuple[date, int, str | None]:
+def _key(entry: KnownEntry, form: str) -> tuple[date, int, str | None]:
     """Return the key by which an entry is recognized in a statement of that format."""
     return entry.day, entry.amount_fen, entry.bank_reference if entry.format == form else None
 
 
-async def load(connection: AsyncConnection, account_id: int, name: str, since: date) -> Account:
+async def load(connection: AsyncConnection, account_id: int, name: str, since: date) -> ChainedAccount:
     """Return the known part of an account, with the entries of statements that end on a day or later."""
     booked = (bank_statement.c.account_id == account_id) & (bank_statement.c.kind == BOOKED)
     booked &= bank_statement.c.void_order.is_(None)
@@ -234,4 +234,4 @@ async def load(connection: AsyncConnection, account_id: int, name: str, since: d
     rows = await connection.execute(entries)
     columns = (bank_statement.c[name] for name in ("format", "stated_id", "first_day", "last_day"))
     stated = await connection.execute(select(*columns).where(booked, bank_statement.c.last_day >= since))
-    return Account(name, closing_fen, last_day, [Known(*row) for row in rows], map(tuple, stated))
+    return ChainedAccount(name, closing_fen, last_day, [KnownEntry(*row) for row in rows], map(tuple, stated))

@@ -61,7 +61,7 @@ async def collect(connection: AsyncConnection, by: str, item_no: int) -> int:
     row = (await connection.execute(deposits.payments().where(bank_item.c.item_no == item_no))).one()
     last = select(bank_match).where(bank_match.c.cash_id == owed.cash_id)
     before = (await connection.execute(last)).one()
-    payment = cash.Payment(item_no, "RETURN", before.why, before.against_item)
+    payment = cash.StatedPayment(item_no, "RETURN", before.why, before.against_item)
     reference = await deposits.reference_of(connection, row)
     return await cash.propose(connection, by, owed.account, row.amount_fen, reference, payment)
 

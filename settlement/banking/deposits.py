@@ -40,7 +40,7 @@ RETURNED: Final = re.compile(
 IN_USE: Final = cash_transfer.c.status.in_(BANK_REFERENCE_USED)
 
 
-class Found(NamedTuple):
+class DepositMatch(NamedTuple):
     """The outcome for one payment. Without ``how`` it stays in suspense, and ``why`` says for what reason."""
 
     item_no: int
@@ -80,7 +80,7 @@ async def suspense(connection: AsyncConnection, page: PageRequest = ALL) -> Page
     return await fetch(connection, open_payments(), (bank_item.c.item_no,), page)
 
 
-async def match(connection: AsyncConnection, by: str) -> list[Found]:
+async def match(connection: AsyncConnection, by: str) -> list[DepositMatch]:
     """Match every open payment whose account can be determined; return the outcome of each, in the order of time."""
     await audit.lock(connection)
     rows = list(await connection.execute(open_payments().order_by(bank_entry.c.day, bank_item.c.item_no)))
@@ -95,7 +95,7 @@ async def match(connection: AsyncConnection, by: str) -> list[Found]:
             found.append(_left(row, f"account {owed[row.item_no]} owes it"))
         elif row.item_no in tied:
             recorded = tied[row.item_no]
-            found.append(Found(row.item_no, row.amount_fen, "RECORDED", recorded.account, None, recorded.why))
+            found.append(DepositMatch(row.item_no, row.amount_fen, "RECORDED", recorded.account, None, recorded.why))
         else:
             found.append(await _match(connection, by, row, known, near.get(row.item_no)))
     return found
@@ -159,7 +159,7 @@ class _Accounts(NamedTuple):
 
 async def _match(
     connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts, near: list[Row[Any]] | None
-) -> Found:
+) -> DepositMatch:
     """Match one payment that is no recorded money, if its account can be determined."""
     if row.reversal and UNCLEAR_REVERSALS in row.notes:
         return _left(row, UNCLEAR_REVERSALS)
@@ -177,26 +177,28 @@ async def _match(
         return _left(row, f"it names several accounts: {named}" if found else "it names no account")
     ((account, evidence),) = found.items()
     how = "VIRTUAL" if evidence[0].startswith("virtual") else "REFERENCE"
-    return await _propose(connection, by, row, account, cash.Payment(row.item_no, how, ", ".join(evidence)))
+    return await _propose(connection, by, row, account, cash.StatedPayment(row.item_no, how, ", ".join(evidence)))
 
 
-async def _tie(connection: AsyncConnection, by: str, row: Row[Any], money: Row[Any], why: str) -> Found:
+async def _tie(connection: AsyncConnection, by: str, row: Row[Any], money: Row[Any], why: str) -> DepositMatch:
     """Tie a payment to money that was recorded before."""
     values = {"item_no": row.item_no, "cash_id": money.cash_id, "how": "RECORDED", "why": why}
     await connection.execute(insert(bank_match).values({**values, "at": now_ms(), "by": by}))
     await audit.record(connection, audit.Act(by, "bank_item.match", f"bank_item:{row.item_no}", values))
-    return Found(row.item_no, row.amount_fen, "RECORDED", money.account, None, why)
+    return DepositMatch(row.item_no, row.amount_fen, "RECORDED", money.account, None, why)
 
 
 async def _is_tied(connection: AsyncConnection, cash_id: int) -> bool:
     return bool(await connection.scalar(select(exists().where(bank_match.c.cash_id == cash_id))))
 
 
-def _left(row: Row[Any], why: str) -> Found:
-    return Found(row.item_no, row.amount_fen, None, None, None, why)
+def _left(row: Row[Any], why: str) -> DepositMatch:
+    return DepositMatch(row.item_no, row.amount_fen, None, None, None, why)
 
 
-async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account: str, payment: cash.Payment) -> Found:
+async def _propose(
+    connection: AsyncConnection, by: str, row: Row[Any], account: str, payment: cash.StatedPayment
+) -> DepositMatch:
     """Propose to book a payment. What the rules of money do not allow stays in suspense, with the reason."""
     reference = await reference_of(connection, row)
     try:
@@ -207,7 +209,7 @@ async def _propose(connection: AsyncConnection, by: str, row: Row[Any], account:
         return _left(row, f"{error.reason}: {error}")
     except BadValue as error:
         return _left(row, str(error))
-    return Found(row.item_no, row.amount_fen, payment.how, account, number, payment.why)
+    return DepositMatch(row.item_no, row.amount_fen, payment.how, account, number, payment.why)
 
 
 async def reference_of(connection: AsyncConnection, row: Row[Any]) -> str:
@@ -221,7 +223,7 @@ async def reference_of(connection: AsyncConnection, row: Row[Any]) -> str:
     return f"{row.bank_reference[:40]} payment {row.item_no}".strip()
 
 
-async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Found:
+async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> DepositMatch:
     """Take back the money of a returned payment, if only one payment can be meant."""
     meant = await _returned(connection, row)
     if len(meant) != 1:
@@ -246,7 +248,7 @@ async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Fou
             )
             return await _tie(connection, by, row, rejected, why)
     if original.status == "DONE":
-        payment = cash.Payment(row.item_no, "RETURN", why, original.item_no)
+        payment = cash.StatedPayment(row.item_no, "RETURN", why, original.item_no)
         return await _propose(connection, by, row, original.account_name, payment)
     await cash.declined(connection, by, [original.cash_id])
     await proposals.lapse(connection, by, "cash", [original.cash_id])
@@ -258,7 +260,7 @@ async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Fou
         values = {"item_no": item_no, "against_item": against, "how": "OFFSET", "why": reason}
         await connection.execute(insert(bank_match).values({**values, "at": now_ms(), "by": by}))
         await audit.record(connection, audit.Act(by, "bank_item.match", f"bank_item:{item_no}", values))
-    return Found(row.item_no, row.amount_fen, "OFFSET", original.account_name, None, why)
+    return DepositMatch(row.item_no, row.amount_fen, "OFFSET", original.account_name, None, why)
 
 
 async def _returned(connection: AsyncConnection, row: Row[Any]) -> Sequence[Row[Any]]:
@@ -320,6 +322,6 @@ async def assign(connection: AsyncConnection, by: str, item_no: int, account: st
     if row is None:
         raise BadValue("payment", item_no, "the number of a payment in suspense")
     reference = await reference_of(connection, row)
-    payment = cash.Payment(item_no, "ASSIGNED", reason)
+    payment = cash.StatedPayment(item_no, "ASSIGNED", reason)
     more = await payers.shown(connection, row, account)
     return await cash.propose(connection, by, account, row.amount_fen, reference, payment, more)

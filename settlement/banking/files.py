@@ -8,7 +8,7 @@ import msgspec
 from settlement.banking import tables
 from settlement.banking.profiles import Profile
 from settlement.banking.reader import is_xml
-from settlement.banking.statements import Found, Statement
+from settlement.banking.statements import BankStatement, FoundStatements
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead
 from settlement.workbooks.cells import BadFile, RowError
@@ -22,7 +22,7 @@ WITHIN: Final = 10_000
 class Read(NamedTuple):
     """The statements of a file; ``as_read`` is a table as it was read, None for camt and MT940."""
 
-    statements: list[Statement]
+    statements: list[BankStatement]
     as_read: AsRead | None = None
 
 
@@ -35,7 +35,7 @@ def read(
     """
     if is_xml(data) or SWIFT.search(data[:WITHIN]):
         with sheets.found_by("settlement.banking.reader", data) as found:
-            return Read(msgspec.json.decode(found.read(), type=Found).checked())
+            return Read(msgspec.json.decode(found.read(), type=FoundStatements).checked())
     if profile is None:
         raise BadFile([RowError(1, "file", "it is neither camt nor MT940: a table needs the profile of its bank")])
     table = sheets.read(data, stated._replace(headings=profile.headings))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, BadValue, format_money
 from settlement.banking import accounts, chain, voided
-from settlement.banking.statements import BOOKED, Statement, without_placeholders
+from settlement.banking.statements import BOOKED, BankStatement, without_placeholders
 from settlement.base import audit
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -18,7 +18,7 @@ from settlement.tables.banking import bank_account, bank_entry, bank_item, bank_
 KIND: Final = "bank"
 
 
-class Taken(NamedTuple):
+class ImportedStatement(NamedTuple):
     """The outcome of one statement of a file; ``new`` entries of all ``entries`` were not known before.
 
     ``statement_no`` is None where nothing of it is new, and in a preview.
@@ -39,27 +39,27 @@ class Taken(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Outcome(NamedTuple):
+class ImportedFile(NamedTuple):
     """The outcome of a file; ``file_no`` is None where it brought nothing new, and in a preview."""
 
     file_no: int | None
-    statements: tuple[Taken, ...]
+    statements: tuple[ImportedStatement, ...]
 
 
 class _Plan(NamedTuple):
     """One statement, the row of its account, and the part of it that is new."""
 
-    found: Statement
+    found: BankStatement
     account: Row[Any]
-    new: Statement | None
+    new: BankStatement | None
 
 
 async def preview(
-    connection: AsyncConnection, data: bytes, statements: Sequence[Statement], entries: str | None = None
-) -> Outcome:
+    connection: AsyncConnection, data: bytes, statements: Sequence[BankStatement], entries: str | None = None
+) -> ImportedFile:
     """Return what ``take_in`` would do; change nothing. Raises as it does."""
     plans = await _plan(connection, data, statements, entries)
-    return Outcome(None, tuple(_taken(plan, None) for plan in plans))
+    return ImportedFile(None, tuple(_taken(plan, None) for plan in plans))
 
 
 async def take_in(
@@ -67,9 +67,9 @@ async def take_in(
     by: str,
     name: str,
     data: bytes,
-    statements: Sequence[Statement],
+    statements: Sequence[BankStatement],
     entries: str | None = None,
-) -> Outcome:
+) -> ImportedFile:
     """Keep a bank's file and the new part of its statements, all or nothing.
 
     A file whose statements are all known changes nothing. ``entries`` says of those without references that equal
@@ -82,16 +82,16 @@ async def take_in(
     again = await voided.about(connection, KIND, data)
     new = [plan for plan in plans if plan.new is not None]
     if not new:
-        return Outcome(None, tuple(_taken(plan, None) for plan in plans))
+        return ImportedFile(None, tuple(_taken(plan, None) for plan in plans))
     result = {"statements": len(new), "entries": sum(len(plan.new.entries) for plan in new if plan.new is not None)}
     file_no = await files.keep(connection, by, KIND, name, data, sum(len(s.entries) for s in statements), result, again)
     numbers = [await _keep(connection, by, file_no, plan) for plan in plans]
     taken = (_taken(plan, number) for plan, number in zip(plans, numbers, strict=True))
-    return Outcome(file_no, tuple(taken))
+    return ImportedFile(file_no, tuple(taken))
 
 
 async def _plan(
-    connection: AsyncConnection, data: bytes, statements: Sequence[Statement], entries: str | None
+    connection: AsyncConnection, data: bytes, statements: Sequence[BankStatement], entries: str | None
 ) -> list[_Plan]:
     """Return the new part of each statement, those of an account in the order of their days."""
     if entries not in (None, *chain.READINGS):
@@ -100,7 +100,7 @@ async def _plan(
     if await files.known(connection, KIND, data) is not None and not await voided.about(connection, KIND, data):
         entries = chain.KNOWN
     rows = {found.account: await accounts.find(connection, found.account, found.currency) for found in statements}
-    known: dict[int, chain.Account] = {}
+    known: dict[int, chain.ChainedAccount] = {}
     plans = []
     for found in sorted(statements, key=lambda found: (found.first_day, found.last_day)):
         row = rows[found.account]
@@ -119,7 +119,7 @@ async def _plan(
     return plans
 
 
-async def _is_kept(connection: AsyncConnection, account_id: int, found: Statement) -> bool:
+async def _is_kept(connection: AsyncConnection, account_id: int, found: BankStatement) -> bool:
     """Return whether a report or a notice of the same number, days and entries was taken in."""
     columns = bank_statement.c
     query = select(columns.statement_no).where(
@@ -170,22 +170,22 @@ async def _keep(connection: AsyncConnection, by: str, file_no: int, plan: _Plan)
     return number
 
 
-def _entries(number: int, found: Statement) -> Iterable[dict[str, Any]]:
+def _entries(number: int, found: BankStatement) -> Iterable[dict[str, Any]]:
     for place, entry in enumerate(found.entries, 1):
         values = entry._asdict()
         del values["items"]
         yield {"statement_no": number, "place": place, **values}
 
 
-def _items(number: int, found: Statement) -> Iterable[dict[str, Any]]:
+def _items(number: int, found: BankStatement) -> Iterable[dict[str, Any]]:
     for place, entry in enumerate(found.entries, 1):
         for part, item in enumerate(entry.items, 1):
             yield {"statement_no": number, "place": place, "part": part, **item._asdict()}
 
 
-def _taken(plan: _Plan, number: int | None) -> Taken:
+def _taken(plan: _Plan, number: int | None) -> ImportedStatement:
     found, new = plan.found, plan.new
-    return Taken(
+    return ImportedStatement(
         number,
         plan.account.account_number,
         found.format,

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
 from settlement.banking import accounts, payment_files, undoing
-from settlement.banking.answers import Answer
+from settlement.banking.answers import PaymentAnswer
 from settlement.banking.payment_files import Debtor, Instruction
 from settlement.base import audit, proposals
 from settlement.base.database import now_ms
@@ -75,7 +75,7 @@ class Stopped(NamedTuple):
     why: str
 
 
-class Taken(NamedTuple):
+class AnswerTaken(NamedTuple):
     """The outcome of one answer of the bank; ``proposal`` brings the money of a rejected payment back."""
 
     end_to_end: str
@@ -220,7 +220,7 @@ async def again(connection: AsyncConnection, number: int) -> Sent:
     return Sent(row.payment_file_no, row.format, row.payments, row.sum_fen, bytes(row.content))
 
 
-async def take_answers(connection: AsyncConnection, by: str, answers: Sequence[Answer]) -> list[Taken]:
+async def take_answers(connection: AsyncConnection, by: str, answers: Sequence[PaymentAnswer]) -> list[AnswerTaken]:
     """Keep the bank's answers, and propose the money of each rejected payment back; the same answer changes nothing.
 
     Raises BadFile for a payment that is in no file of ours.
@@ -237,7 +237,7 @@ async def take_answers(connection: AsyncConnection, by: str, answers: Sequence[A
     return found
 
 
-async def _answered(connection: AsyncConnection, answer: Answer) -> Sequence[Row[Any]]:
+async def _answered(connection: AsyncConnection, answer: PaymentAnswer) -> Sequence[Row[Any]]:
     """Return the orders that an answer is about, as they stand now: one, or all of a file."""
     in_file = payment_in_file.c.cash_id.is_not(None)
     if answer.end_to_end:
@@ -253,12 +253,12 @@ async def _answered(connection: AsyncConnection, answer: Answer) -> Sequence[Row
     return list(await connection.execute(query))
 
 
-async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answer: Answer) -> Taken:
+async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answer: PaymentAnswer) -> AnswerTaken:
     proposal, back = None, None
     note = ""
     if answer.answer == "REJECTED":
         if await _comes_back(connection, row.cash_id):
-            return Taken(answer.end_to_end, answer.answer, None, "its money comes back already")
+            return AnswerTaken(answer.end_to_end, answer.answer, None, "its money comes back already")
         if await is_paid(connection, row.cash_id):
             note = "an answer or a statement has it paid, so no money comes back: ask the bank"
         else:
@@ -270,7 +270,7 @@ async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answ
             )
             back = await connection.scalar(query)
     elif row.answer == answer.answer:
-        return Taken(answer.end_to_end, answer.answer, None, "known")
+        return AnswerTaken(answer.end_to_end, answer.answer, None, "known")
     elif answer.answer == "ACCEPTED":
         note = await paid(connection, by, row.cash_id)
     elif answer.reason.startswith("RJCT"):
@@ -278,7 +278,7 @@ async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answ
     values = {"cash_id": row.cash_id, "answer": answer.answer, "reason": answer.reason, "back_cash_id": back}
     await connection.execute(insert(payment_answer).values({**values, "at": now_ms(), "by": by}))
     await audit.record(connection, audit.Act(by, "payment_order.answer", f"cash:{row.cash_id}", values))
-    return Taken(answer.end_to_end, answer.answer, proposal, note)
+    return AnswerTaken(answer.end_to_end, answer.answer, proposal, note)
 
 
 async def is_paid(connection: AsyncConnection, cash_id: int) -> bool:

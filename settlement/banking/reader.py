@@ -1,6 +1,6 @@
 """The process that reads one bank file of text: ``python -m settlement.banking.reader``, the file on standard input.
 
-It writes one line of JSON: the statements, or all errors (``settlement.banking.statements.Found``).
+It writes one line of JSON: the statements, or all errors (``settlement.banking.statements.FoundStatements``).
 """
 
 import sys
@@ -9,17 +9,17 @@ from typing import IO
 import msgspec
 
 from settlement.banking import camt, swift
-from settlement.banking.statements import Found
+from settlement.banking.statements import FoundStatements
 from settlement.workbooks.cells import BadFile
 from settlement.workbooks.reader import limit
 
 
-def parse(data: bytes) -> Found:
+def parse(data: bytes) -> FoundStatements:
     """Return the contents of the file, read as XML if it begins like that, else as the text of SWIFT."""
     try:
-        return Found(tuple(camt.read(data) if is_xml(data) else swift.read(data)))
+        return FoundStatements(tuple(camt.read(data) if is_xml(data) else swift.read(data)))
     except BadFile as bad:
-        return Found(errors=tuple((error.line, error.column, error.problem) for error in bad.errors))
+        return FoundStatements(errors=tuple((error.line, error.column, error.problem) for error in bad.errors))
 
 
 def is_xml(data: bytes) -> bool:

@@ -30,7 +30,7 @@ LONGEST: Final = 1_000
 """The most characters kept of an entry's text; the file itself is kept whole."""
 
 
-class Item(NamedTuple):
+class EntryItem(NamedTuple):
     """One payment within an entry. An entry has one, or those of a batch, whose amounts sum up to its own."""
 
     amount_fen: int
@@ -55,10 +55,10 @@ class Entry(NamedTuple):
     bank_reference: str
     code: str
     """The bank's kind of transaction or, of a returned payment, the reason."""
-    items: tuple[Item, ...]
+    items: tuple[EntryItem, ...]
 
 
-class Statement(NamedTuple):
+class BankStatement(NamedTuple):
     """One statement of one account; balances are None where a report or a notice gives none.
 
     ``notes`` name everything that was ignored or not read literally.
@@ -82,13 +82,13 @@ class Statement(NamedTuple):
         return sum(entry.amount_fen for entry in self.entries)
 
 
-class Found(NamedTuple):
+class FoundStatements(NamedTuple):
     """All that a reader found in a file: statements, or errors."""
 
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[BankStatement, ...] = ()
     errors: tuple[tuple[int, str, str], ...] = ()
 
-    def checked(self) -> list[Statement]:
+    def checked(self) -> list[BankStatement]:
         """Return the statements. Raises BadFile for the errors, and where there is no statement."""
         if self.errors:
             raise BadFile([RowError(*error) for error in self.errors])
@@ -97,7 +97,7 @@ class Found(NamedTuple):
         return list(self.statements)
 
 
-def without_placeholders(found: Statement) -> Statement:
+def without_placeholders(found: BankStatement) -> BankStatement:
     """Return a statement in which references such as NONREF, NOTPROVIDED and 000 are empty."""
     entries = tuple(
         entry._replace(
@@ -127,7 +127,7 @@ def fen_of(field: str, number: Decimal | str) -> int:
     return whole
 
 
-def check_arithmetic(line: int, found: Statement) -> None:
+def check_arithmetic(line: int, found: BankStatement) -> None:
     """Raise BadFile where the opening balance and the entries do not make the closing balance.
 
     ``line`` is where the statement begins. A report or a notice may have no balances.

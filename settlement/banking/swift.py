@@ -16,9 +16,9 @@ from goldx.protocol.units import BadValue, format_money
 from settlement.banking.statements import (
     BOOKED,
     REPORT,
+    BankStatement,
     Entry,
-    Item,
-    Statement,
+    EntryItem,
     check_arithmetic,
     fen_of,
     one_text,
@@ -67,18 +67,18 @@ class _Field(NamedTuple):
     text: str
 
 
-class _Page(NamedTuple):
+class _MessagePage(NamedTuple):
     """One message. A statement of several pages has several, whose balances in between are marked M."""
 
     line: int
-    statement: Statement
+    statement: BankStatement
     begins: str
     ends: str
 
 
-def read(data: bytes) -> list[Statement]:
+def read(data: bytes) -> list[BankStatement]:
     """Return the statements of a file, the pages of one as one. Raises BadFile."""
-    pages: list[_Page] = []
+    pages: list[_MessagePage] = []
     errors: list[RowError] = []
     for fields in _messages(_fields(_text(data))):
         try:
@@ -153,7 +153,7 @@ def _messages(fields: Iterator[_Field]) -> Iterator[list[_Field]]:
         yield [*message, *outside]
 
 
-def _page(fields: Sequence[_Field]) -> _Page:
+def _page(fields: Sequence[_Field]) -> _MessagePage:
     """Return one message as a statement. Raises BadFile."""
     notes = [f"line {field.line}: around the message: {one_text([field.text])}" for field in fields if not field.tag]
     fields = [field for field in fields if field.tag]
@@ -186,7 +186,7 @@ def _page(fields: Sequence[_Field]) -> _Page:
         raise BadFile([RowError(fields[0].line, "25", "it does not name the account")])
     # The opening balance is dated by the day before, the first day is that of what happened.
     moved = [entry.day for entry in entries] or days
-    statement = Statement(
+    statement = BankStatement(
         "MT940" if kind == BOOKED else "MT942",
         kind,
         account,
@@ -200,7 +200,7 @@ def _page(fields: Sequence[_Field]) -> _Page:
         tuple(notes),
     )
     check_arithmetic(fields[0].line, statement)
-    return _Page(fields[0].line, statement, begins.tag if begins else "", fields[ends].tag)
+    return _MessagePage(fields[0].line, statement, begins.tag if begins else "", fields[ends].tag)
 
 
 def _parse(fields: Sequence[_Field]) -> Any:
@@ -248,7 +248,7 @@ def _entries(lines: Sequence[_Field], parsed: Any, notes: list[str]) -> tuple[En
             continue
         value_day = _day(data["date"])
         day = _day(data["entry_date"]) if isinstance(data.get("entry_date"), date) else value_day
-        item = Item(
+        item = EntryItem(
             amount,
             *_named(data),
             "".join(str(data.get("applicant_iban") or "").split()),
@@ -295,9 +295,9 @@ def _day(found: date) -> date:
     return date(found.year, found.month, found.day)
 
 
-def _joined(pages: Sequence[_Page]) -> Iterator[_Page]:
+def _joined(pages: Sequence[_MessagePage]) -> Iterator[_MessagePage]:
     """Yield whole statements: a page that ends with an intermediate balance continues on the next. Raises BadFile."""
-    whole: _Page | None = None
+    whole: _MessagePage | None = None
     for page in pages:
         if whole is None or whole.ends != "62M" or page.begins != "60M":
             if whole is not None:
@@ -316,6 +316,6 @@ def _joined(pages: Sequence[_Page]) -> Iterator[_Page]:
             entries=(*one.entries, *two.entries),
             notes=(*one.notes, *two.notes),
         )
-        whole = _Page(whole.line, joined, whole.begins, page.ends)
+        whole = _MessagePage(whole.line, joined, whole.begins, page.ends)
     if whole is not None:
         yield whole

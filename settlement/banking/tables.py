@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 
 from goldx.protocol.units import BadValue, format_money
 from settlement.banking.profiles import Profile
-from settlement.banking.statements import BOOKED, Entry, Item, Statement, check_arithmetic, fen_of, one_text
+from settlement.banking.statements import BOOKED, BankStatement, Entry, EntryItem, check_arithmetic, fen_of, one_text
 from settlement.workbooks import cells
 from settlement.workbooks.as_read import AsRead
 from settlement.workbooks.as_read import as_read as shown_as_read
-from settlement.workbooks.cells import BadFile, Cell, Row, RowError, Table, normal_heading
+from settlement.workbooks.cells import BadFile, Cell, Row, RowError, SheetTable, normal_heading
 
 HEADING_WITHIN: Final = 30
 MONEY: Final = re.compile(r"[-+]?([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)(\.[0-9]{1,2})?")
@@ -24,7 +24,7 @@ EXACT_DIGITS: Final = 15
 """Digits that a number cell of a spreadsheet keeps."""
 
 
-class _Line(NamedTuple):
+class _EntryRow(NamedTuple):
     """One row that is an entry; the balance after it where there is such a column."""
 
     entry: Entry
@@ -34,13 +34,13 @@ class _Line(NamedTuple):
     currency: str
 
 
-def read(table: Table, profile: Profile, account: str | None = None) -> list[Statement]:
+def read(table: SheetTable, profile: Profile, account: str | None = None) -> list[BankStatement]:
     """Return the statements of a table, one for each account; ``account`` where it names none. Raises BadFile."""
     place, columns = _heading(table, profile)
     above = _above(table.rows[:place], profile)
     notes: list[str] = []
     errors: list[RowError] = []
-    lines: list[_Line] = []
+    lines: list[_EntryRow] = []
     for row in table.rows[place + 1 :]:
         first = next((cell.text for cell in row.cells if cell.text), "")
         if first.startswith(profile.footers):
@@ -56,7 +56,7 @@ def read(table: Table, profile: Profile, account: str | None = None) -> list[Sta
             errors.append(RowError(row.line, error.field, str(error)))
     if errors:
         raise BadFile(errors)
-    groups: dict[str, list[_Line]] = {}
+    groups: dict[str, list[_EntryRow]] = {}
     for line in lines:
         groups.setdefault(line.account or above.get("account", "") or account or "", []).append(line)
     if "" in groups or not groups:
@@ -73,14 +73,14 @@ def read(table: Table, profile: Profile, account: str | None = None) -> list[Sta
     return [_statement(table, profile, number, group, above, notes) for number, group in groups.items()]
 
 
-def as_read(table: Table, profile: Profile) -> AsRead:
+def as_read(table: SheetTable, profile: Profile) -> AsRead:
     """Return a table as it was read. Raises BadFile."""
     place, columns = _heading(table, profile)
     fields = {at: field for field, places in columns.items() for at in places}
     return shown_as_read(table, table.rows[place:], [fields.get(at) for at in range(len(table.rows[place].cells))])
 
 
-def _heading(table: Table, profile: Profile) -> tuple[int, dict[str, list[int]]]:
+def _heading(table: SheetTable, profile: Profile) -> tuple[int, dict[str, list[int]]]:
     """Return the place of the heading and the columns of each field. Raises BadFile."""
     missing: list[str] = list(profile.needed)
     for place, row in enumerate(table.rows[:HEADING_WITHIN]):
@@ -113,7 +113,7 @@ def _above(rows: Sequence[Row], profile: Profile) -> dict[str, str]:
     return found
 
 
-def _unreadable(table: Table, row: Row, columns: Mapping[str, Sequence[int]]) -> list[RowError]:
+def _unreadable(table: SheetTable, row: Row, columns: Mapping[str, Sequence[int]]) -> list[RowError]:
     """Return what is wrong with the cells of a row that hold no value."""
     places = ((field, place) for field, at in columns.items() for place in at if place < len(row.cells))
     return [error for field, place in places if (error := table.unreadable(row, place, field)) is not None]
@@ -151,7 +151,7 @@ def _moment(field: str, cell: Cell, formats: Sequence[str]) -> datetime:
     raise BadValue(field, cell.text[:40], "a date such as " + " or ".join(formats))
 
 
-def _line(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) -> _Line:
+def _line(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) -> _EntryRow:
     """Return a row as an entry. Raises BadValue."""
     value_cell = _cell(row, columns, "value_day")
     amount, reversal = _amount(row, columns, profile)
@@ -162,7 +162,7 @@ def _line(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) -> _
         for field in ("reference", "name", "account", "virtual_account", "bank_reference", "code", "own_account")
     }
     numbers = {field: "".join(plain[field].split()) for field in ("account", "virtual_account", "own_account")}
-    item = Item(
+    item = EntryItem(
         amount, plain["reference"], plain["name"], numbers["account"], numbers["virtual_account"], one_text(texts)
     )
     if amount < 0 and "account_out" in columns:
@@ -173,7 +173,7 @@ def _line(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) -> _
     balance = None
     if "balance" in columns and (balance := money("balance", _cell(row, columns, "balance"))) is None:
         raise BadValue("balance", "", "the balance after the entry")
-    return _Line(entry, moment, balance, numbers["own_account"], _cell(row, columns, "currency").text)
+    return _EntryRow(entry, moment, balance, numbers["own_account"], _cell(row, columns, "currency").text)
 
 
 def _amount(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) -> tuple[int, bool]:
@@ -198,7 +198,7 @@ def _amount(row: Row, columns: Mapping[str, Sequence[int]], profile: Profile) ->
 
 
 def _check_footer(
-    row: Row, columns: Mapping[str, Sequence[int]], profile: Profile, lines: Sequence[_Line]
+    row: Row, columns: Mapping[str, Sequence[int]], profile: Profile, lines: Sequence[_EntryRow]
 ) -> Iterator[RowError]:
     """Yield an error where a footer that begins with the profile's first word gives other totals than the rows above.
 
@@ -221,13 +221,13 @@ def _check_footer(
 
 
 def _statement(
-    table: Table,
+    table: SheetTable,
     profile: Profile,
     account: str,
-    lines: Sequence[_Line],
+    lines: Sequence[_EntryRow],
     above: Mapping[str, str],
     notes: Sequence[str],
-) -> Statement:
+) -> BankStatement:
     """Return the entries of one account as a statement in the order of time. Raises BadFile."""
     first = lines[0].entry.line
     if lines[0].balance_fen is None:
@@ -246,7 +246,7 @@ def _statement(
     if len(words) > 1:
         raise BadFile([RowError(first, "currency", f"account {account} has entries in {', '.join(sorted(words))}")])
     word = words.pop()
-    statement = Statement(
+    statement = BankStatement(
         table.format,
         BOOKED,
         account,
@@ -273,7 +273,7 @@ def _stated(line: int, field: str, text: str) -> int:
     return found
 
 
-def _in_order(lines: Sequence[_Line]) -> Sequence[_Line]:
+def _in_order(lines: Sequence[_EntryRow]) -> Sequence[_EntryRow]:
     """Return the lines in the order of time, as they are or the other way round.
 
     Raises BadFile where the balances hold in neither order, or in both and the times do not tell which it is.
@@ -298,11 +298,11 @@ def _in_order(lines: Sequence[_Line]) -> Sequence[_Line]:
     raise BadFile([RowError(line.entry.line, "balance", text)])
 
 
-def _place(found: tuple[int, Sequence[_Line]]) -> int:
+def _place(found: tuple[int, Sequence[_EntryRow]]) -> int:
     return found[0]
 
 
-def _first_wrong(lines: Sequence[_Line]) -> int | None:
+def _first_wrong(lines: Sequence[_EntryRow]) -> int | None:
     """Return the place of the first line whose balance does not follow from the one before and its amount."""
     for place in range(1, len(lines)):
         if (lines[place - 1].balance_fen or 0) + lines[place].entry.amount_fen != lines[place].balance_fen:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.banking.statements import Item, Statement
+from settlement.banking.statements import BankStatement, EntryItem
 from settlement.base.refusal import Refused
 from settlement.tables.banking import bank_entry, bank_item, bank_statement, bank_void
 from settlement.tables.intake import file
@@ -18,7 +18,7 @@ from settlement.tables.intake import file
 _ENTRY = ("day", "value_day", "amount_fen", "reversal", "bank_reference", "code")
 
 
-async def check(connection: AsyncConnection, account: Row[Any], found: Statement) -> None:
+async def check(connection: AsyncConnection, account: Row[Any], found: BankStatement) -> None:
     """Raise Refused (STATEMENT_VOIDED) for a statement that was voided as wrong, whatever its file."""
     columns = bank_statement.c
     query = (
@@ -45,7 +45,7 @@ async def check(connection: AsyncConnection, account: Row[Any], found: Statement
 async def _entries(connection: AsyncConnection, statement_no: int) -> list[tuple[Any, ...]]:
     """Return all that was kept of a statement's payments, in their order."""
     query = (
-        select(*(bank_entry.c[name] for name in _ENTRY), *(bank_item.c[name] for name in Item._fields))
+        select(*(bank_entry.c[name] for name in _ENTRY), *(bank_item.c[name] for name in EntryItem._fields))
         .join(
             bank_item,
             (bank_item.c.statement_no == bank_entry.c.statement_no) & (bank_item.c.place == bank_entry.c.place),

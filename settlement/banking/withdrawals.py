@@ -30,7 +30,7 @@ from settlement.tables.withdrawals import withdrawal
 LONGEST_REFERENCE: Final = 64
 
 
-class Request(NamedTuple):
+class AskedWithdrawal(NamedTuple):
     """A member's request: its own reference, the trading account, the amount and the account at a bank."""
 
     client_ref: str
@@ -47,7 +47,7 @@ class Withdrawable(NamedTuple):
     asked_fen: int
 
 
-async def ask(connection: AsyncConnection, member: str, key_id: str, request: Request) -> int:
+async def ask(connection: AsyncConnection, member: str, key_id: str, request: AskedWithdrawal) -> int:
     """Record a member's request and return its number; one that was made before under its reference is the same.
 
     Raises BadValue, and Refused: REFERENCE_REUSED, ARREAR, PAYEE_WAITS, OVER_LIMIT, NOT_WITHDRAWABLE.
@@ -60,7 +60,7 @@ async def ask(connection: AsyncConnection, member: str, key_id: str, request: Re
     mine = (withdrawal.c.member == member, withdrawal.c.client_ref == request.client_ref)
     before = (await connection.execute(select(withdrawal).where(*mine))).first()
     if before is not None:
-        if Request(*(getattr(before, name) for name in Request._fields)) != request:
+        if AskedWithdrawal(*(getattr(before, name) for name in AskedWithdrawal._fields)) != request:
             text = f"withdrawal {before.withdrawal_no} was asked for under {request.client_ref}, and is another one"
             raise Refused("REFERENCE_REUSED", text)
         return int(before.withdrawal_no)
@@ -77,11 +77,11 @@ async def pay(connection: AsyncConnection, by: str, account: str, amount_fen: in
         raise BadValue("amount", format_money(amount_fen), f"more than zero, up to {format_money(MAX_MONEY_FEN)}")
     await audit.lock(connection)
     member = await check_trading_account(connection, account)
-    request = Request(f"venue-{secrets.token_hex(7)}", account, amount_fen, payee_no)
+    request = AskedWithdrawal(f"venue-{secrets.token_hex(7)}", account, amount_fen, payee_no)
     return await accept(connection, by, await _record(connection, member, request, by, by))
 
 
-async def _record(connection: AsyncConnection, member: str, request: Request, by: str, asked_by: str) -> int:
+async def _record(connection: AsyncConnection, member: str, request: AskedWithdrawal, by: str, asked_by: str) -> int:
     """Record a withdrawal that is asked for, if payee, limits and money allow it, and return its number."""
     await payees.usable(connection, member, request.payee_no)
     await arrears.check_none(connection, request.account)
@@ -112,7 +112,7 @@ async def _check_account(connection: AsyncConnection, member: str, account: str)
         raise BadValue("account", account, allowed)
 
 
-async def _check_limits(connection: AsyncConnection, request: Request, day: Any) -> None:
+async def _check_limits(connection: AsyncConnection, request: AskedWithdrawal, day: Any) -> None:
     """Raise Refused (OVER_LIMIT) for more than a payment, or a trading day of the account, may be."""
     limits = await withdrawal_limits.of(connection, request.account)
     if request.amount_fen > limits.per_payment_fen:
@@ -158,7 +158,7 @@ async def withdrawable_of(connection: AsyncConnection, member: str, account: str
     return await withdrawable(connection, account)
 
 
-async def _check_withdrawable(connection: AsyncConnection, request: Request) -> None:
+async def _check_withdrawable(connection: AsyncConnection, request: AskedWithdrawal) -> None:
     found = await withdrawable(connection, request.account)
     if request.amount_fen > found.withdrawable_fen - found.asked_fen:
         available, free, asked = map(format_money, found)

@@ -34,7 +34,7 @@ class Act(NamedTuple):
     detail: object = None
 
 
-class Head(NamedTuple):
+class AuditHead(NamedTuple):
     """The end of the chain."""
 
     number: int
@@ -54,11 +54,11 @@ def _link(previous: bytes, number: int, at: int, actor: str, action: str, subjec
     return sha256(previous + content.encode()).digest()
 
 
-async def head(connection: AsyncConnection) -> Head:
+async def head(connection: AsyncConnection) -> AuditHead:
     """Return the newest entry's number and hash; (0, GENESIS) for an empty log."""
     newest = select(audit_log.c.number, audit_log.c.hash).order_by(audit_log.c.number.desc()).limit(1)
     row = (await connection.execute(newest)).first()
-    return Head(row.number, row.hash) if row else Head(0, GENESIS)
+    return AuditHead(row.number, row.hash) if row else AuditHead(0, GENESIS)
 
 
 async def lock(connection: AsyncConnection) -> None:
@@ -109,12 +109,12 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
     return await fetch(connection, select(audit_log), (audit_log.c.number,), page)
 
 
-async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Head:
+async def verify(connection: AsyncConnection, anchor: AuditHead | None = None) -> AuditHead:
     """Read the whole chain and return its end.
 
     ``anchor`` is an earlier end that was kept elsewhere; it must still be in the chain. Raises BrokenChain.
     """
-    end = Head(0, GENESIS)
+    end = AuditHead(0, GENESIS)
     result = await connection.stream(select(audit_log).order_by(audit_log.c.number))
     async for row in result:
         if row.number != end.number + 1:
@@ -123,7 +123,7 @@ async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Hea
             raise BrokenChain(row.number, "it does not follow the entry before it")
         if row.hash != _link(row.previous, row.number, row.at, row.actor, row.action, row.subject, row.detail):
             raise BrokenChain(row.number, "its content was changed")
-        end = Head(row.number, row.hash)
+        end = AuditHead(row.number, row.hash)
         if anchor is not None and anchor.number == end.number and anchor.hash != end.hash:
             raise BrokenChain(row.number, "it is not the entry of the anchor")
     if anchor is not None and anchor.number > end.number:

@@ -68,7 +68,7 @@ _BESIDE: Final = text(
 """The rows that were written in the transaction that wrote a proposal."""
 
 
-class Difference(NamedTuple):
+class ChangedRow(NamedTuple):
     """A row that its history does not account for, and what is known of its change."""
 
     table: str
@@ -76,7 +76,7 @@ class Difference(NamedTuple):
     note: str
 
 
-async def differences(connection: AsyncConnection, table: Table, keys: Sequence[str] | None = None) -> list[Difference]:
+async def differences(connection: AsyncConnection, table: Table, keys: Sequence[str] | None = None) -> list[ChangedRow]:
     """Return the rows of a table, or those of these keys, that differ from the record of their changes."""
     parts = ", ".join(f"content ->> '{column.name}'" for column in table.primary_key.columns)
     of_keys = "" if keys is None else "AND c.key = ANY (CAST(:keys AS text[]))"
@@ -104,13 +104,13 @@ async def differences(connection: AsyncConnection, table: Table, keys: Sequence[
             done = "added" if row.made else "deleted" if row.gone else "changed"
             of_columns = f" ({', '.join(row.columns)})" if row.columns else ""
             note = f"{done}{of_columns} by {row.changed_by} in SQL, without an act"
-        found.append(Difference(table.name, row.key, note))
+        found.append(ChangedRow(table.name, row.key, note))
     return found
 
 
 async def all_differences(
     connection: AsyncConnection, written: Mapping[str, Collection[str]] | None = None
-) -> list[Difference]:
+) -> list[ChangedRow]:
     """Return the rows of all watched tables that differ from the record of their changes.
 
     ``written``: only rows of these tables with these keys, and all rows of REGISTERS.

@@ -42,7 +42,7 @@ class RegisterAway(ConnectionError):
     """Raised when the register of keys cannot be read now."""
 
 
-class Known(NamedTuple):
+class KnownKeys(NamedTuple):
     """The keys that may be used, by key id, and who suspended or ended each member that is not in use.
 
     ``stopped_keys``: the members of keys that were suspended or revoked not so long ago.
@@ -62,7 +62,7 @@ class KeyReader:
         self._connection: Any = None
         self._state: object = None
 
-    async def read(self) -> Known | None:
+    async def read(self) -> KnownKeys | None:
         """Return what is known, or None if nothing has changed since the last call. Raises RegisterAway."""
         state = tuple((await self._fetch(_STATE))[0])
         if state == self._state:
@@ -71,7 +71,7 @@ class KeyReader:
         stopped = await self._fetch(_STOPPED)
         stopped_keys = await self._fetch(_STOPPED_KEYS, now_ms() - KEPT_MS)
         self._state = state
-        return Known(
+        return KnownKeys(
             {row[0]: Principal(row[0], row[1], row[2], row[3], frozenset(row[4])) for row in live},
             {row[0]: row[1] for row in stopped},
             {row[0]: row[1] for row in stopped_keys},

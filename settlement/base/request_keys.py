@@ -25,14 +25,14 @@ KEPT_DAYS: Final = 30
 LONGEST_KEY: Final = 64
 
 
-class Answer(NamedTuple):
+class KeptAnswer(NamedTuple):
     """The answer to a request: HTTP status and body."""
 
     status: int
     body: str
 
 
-async def begin(connection: AsyncConnection, holder: str, key: str, request: bytes) -> Answer | None:
+async def begin(connection: AsyncConnection, holder: str, key: str, request: bytes) -> KeptAnswer | None:
     """Take a key for a request; return the earlier answer if the same request was answered under it before.
 
     If another transaction is using the key, this waits for its end. Raises BadValue for a malformed key, Refused
@@ -48,10 +48,10 @@ async def begin(connection: AsyncConnection, holder: str, key: str, request: byt
     before = (await connection.execute(select(request_key).where(*mine))).one()
     if not hmac.compare_digest(before.request, await _hash(request, before.salt)):
         raise Refused("KEY_REUSED", f"key {key} was given with another request; each request needs a key of its own")
-    return Answer(before.status, before.answer)
+    return KeptAnswer(before.status, before.answer)
 
 
-async def finish(connection: AsyncConnection, holder: str, key: str, answer: Answer) -> None:
+async def finish(connection: AsyncConnection, holder: str, key: str, answer: KeptAnswer) -> None:
     """Store the answer of the request that has taken the key, in the same transaction."""
     mine = (request_key.c.holder == holder, request_key.c.key == key)
     await connection.execute(update(request_key).where(*mine).values(status=answer.status, answer=answer.body))

@@ -26,7 +26,7 @@ __all__ = (
     "FIRST_DAY",
     "LAST_DAY",
     "SHANGHAI",
-    "Day",
+    "ExceptionalDay",
     "after",
     "day_of",
     "days",
@@ -94,7 +94,7 @@ async def take_over(connection: AsyncConnection, by: str, calendar: Calendar) ->
     return True
 
 
-class Day(NamedTuple):
+class ExceptionalDay(NamedTuple):
     """A holiday or a worked day of a weekend; ``name`` is the reason."""
 
     day: date
@@ -102,10 +102,10 @@ class Day(NamedTuple):
     name: str
 
 
-async def days(connection: AsyncConnection, year: int, page: PageRequest = ALL) -> Page[Day]:
+async def days(connection: AsyncConnection, year: int, page: PageRequest = ALL) -> Page[ExceptionalDay]:
     """Return the days of a year that were entered, in order."""
     query = select(calendar_day).where(extract("year", calendar_day.c.day) == year).order_by(calendar_day.c.day)
-    found = [Day(*row) for row in await connection.execute(query)]
+    found = [ExceptionalDay(*row) for row in await connection.execute(query)]
     return cut(found, lambda day: day.day.isoformat(), page)
 
 

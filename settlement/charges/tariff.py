@@ -24,7 +24,7 @@ from settlement.tables.charges import tariff
 from settlement.tables.closing import business_day
 
 
-class Figure(NamedTuple):
+class TariffFigure(NamedTuple):
     """A figure as it holds from the beginning, its unit and its source."""
 
     value: int
@@ -32,24 +32,24 @@ class Figure(NamedTuple):
     source: str
 
 
-FIGURES: Final[Mapping[str, Figure]] = {
-    "STORAGE_OWN": Figure(180, "fen per kg and day", "domain sheet 2.6: storage, remaining stock"),
-    "STORAGE_BOUGHT": Figure(60, "fen per kg and day", "domain sheet 2.6: storage, bought title"),
-    "STORAGE_LOAD_OUT": Figure(180, "fen per kg and day", "domain sheet 2.6: storage on the load-out day"),
-    "LOAD_IN": Figure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
-    "LOAD_OUT": Figure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
-    "FREIGHT_INSURANCE": Figure(6, "fen per g", "domain sheet 2.6: ingots"),
-    "OVERDUE": Figure(360, "fen per kg and day", "house rule: twice the storage; domain sheet 12.4 has no rate"),
-    "LOAD_OUT_MINIMUM": Figure(10_000, "mg of fine gold", "house rule; domain sheet 2.3 has the bar"),
-    "LOAD_OUT_WINDOW": Figure(5, "days", "domain sheet 2.3: clients' default"),
-    "OVERDUE_DAYS": Figure(5, "days", "house rule: from the window's end to the expiry; domain sheet 12.4"),
-    "CODE_TRIES": Figure(5, "wrong pick-up codes", "house rule"),
-    "CLAIM_DAYS": Figure(5, "working days", "domain sheet 2.8"),
-    "VAT_SERVICES": Figure(600, "basis points", "house rule: storage, handling and trading are services at 6%"),
-    "VAT_TRANSPORT": Figure(900, "basis points", "house rule: freight and insurance are transport at 9%"),
-    "CLOSING_WINDOW": Figure(5, "minutes", "house rule: the last minutes that make the closing price"),
-    "CLOSING_MINIMUM": Figure(1_000_000, "mg of fine gold", "house rule: the least traded in the closing window"),
-    "STATEMENT_DAYS": Figure(3, "working days", "house rule: until a statement of account counts as accepted"),
+FIGURES: Final[Mapping[str, TariffFigure]] = {
+    "STORAGE_OWN": TariffFigure(180, "fen per kg and day", "domain sheet 2.6: storage, remaining stock"),
+    "STORAGE_BOUGHT": TariffFigure(60, "fen per kg and day", "domain sheet 2.6: storage, bought title"),
+    "STORAGE_LOAD_OUT": TariffFigure(180, "fen per kg and day", "domain sheet 2.6: storage on the load-out day"),
+    "LOAD_IN": TariffFigure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
+    "LOAD_OUT": TariffFigure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
+    "FREIGHT_INSURANCE": TariffFigure(6, "fen per g", "domain sheet 2.6: ingots"),
+    "OVERDUE": TariffFigure(360, "fen per kg and day", "house rule: twice the storage; domain sheet 12.4 has no rate"),
+    "LOAD_OUT_MINIMUM": TariffFigure(10_000, "mg of fine gold", "house rule; domain sheet 2.3 has the bar"),
+    "LOAD_OUT_WINDOW": TariffFigure(5, "days", "domain sheet 2.3: clients' default"),
+    "OVERDUE_DAYS": TariffFigure(5, "days", "house rule: from the window's end to the expiry; domain sheet 12.4"),
+    "CODE_TRIES": TariffFigure(5, "wrong pick-up codes", "house rule"),
+    "CLAIM_DAYS": TariffFigure(5, "working days", "domain sheet 2.8"),
+    "VAT_SERVICES": TariffFigure(600, "basis points", "house rule: storage, handling and trading are services at 6%"),
+    "VAT_TRANSPORT": TariffFigure(900, "basis points", "house rule: freight and insurance are transport at 9%"),
+    "CLOSING_WINDOW": TariffFigure(5, "minutes", "house rule: the last minutes that make the closing price"),
+    "CLOSING_MINIMUM": TariffFigure(1_000_000, "mg of fine gold", "house rule: the least traded in the closing window"),
+    "STATEMENT_DAYS": TariffFigure(3, "working days", "house rule: until a statement of account counts as accepted"),
 }
 LARGEST: Final = 10**9
 

@@ -14,7 +14,7 @@ from goldx.protocol.units import format_money, format_weight, parse_money, parse
 from settlement.assays import assay, certificates, laboratories, two_parties, valuation
 from settlement.assays.assay import STANDARDS, Result
 from settlement.assays.laboratories import Bias
-from settlement.assays.valuation import BASES, Figure, Terms
+from settlement.assays.valuation import BASES, Figure, ValuationTerms
 from settlement.base.arithmetic import format_fineness, parse_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import READERS, act, clerk, read, show
@@ -276,7 +276,7 @@ def print_certificate(by: str, number: int, out: Path) -> None:
 def verify(context: click.Context, number: int, sha256: str) -> None:
     """Check NUMBER and SHA256, as the QR code holds them, against the register; exit 1 if it has no such one."""
 
-    async def work(connection: AsyncConnection) -> certificates.Verdict:
+    async def work(connection: AsyncConnection) -> certificates.CertificateVerdict:
         return await certificates.check(connection, number, certificates.parse_hash(sha256))
 
     verdict = read(context.obj, work, (*READERS, "operate"))
@@ -355,7 +355,7 @@ def value(
     """Value a certified lot: each figure with its unit and rule."""
 
     async def work(connection: AsyncConnection) -> list[Figure]:
-        terms = Terms(
+        terms = ValuationTerms(
             parse_price(price),
             parse_decimal("payable", payable, 3, 1, 100_000, "per cent"),
             parse_weight(min_deduction, "min_deduction"),

@@ -98,7 +98,7 @@ def take_in(
     """
     data = contents(file)
 
-    async def work(connection: AsyncConnection) -> tuple[imports.Outcome, AsRead | None]:
+    async def work(connection: AsyncConnection) -> tuple[imports.ImportedFile, AsRead | None]:
         known = await accounts.profile(connection, account) if profile is None else _profile(profile)
         found = await sheets.in_turn(lambda: files.read(data, known, account, stated))
         if only_preview:
@@ -138,7 +138,7 @@ def _money(fen: int | None) -> str | None:
     return None if fen is None else format_money(fen)
 
 
-def _described(taken: imports.Taken) -> dict[str, object]:
+def _described(taken: imports.ImportedStatement) -> dict[str, object]:
     return {
         "statement": taken.statement_no,
         "account": taken.account,

@@ -65,7 +65,7 @@ def show_proposal(by: str, number: int) -> None:
     )
 
 
-def _answers(answers: Iterable[documents.Answer]) -> list[dict[str, object]]:
+def _answers(answers: Iterable[documents.EngineAnswer]) -> list[dict[str, object]]:
     return [{"reference": one.reference, "status": one.status, "reason": one.reason} for one in answers]
 
 

@@ -14,13 +14,13 @@ from settlement.clerk.group import act, clerk, propose, read, show, tend
 from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, REASON, contents, write_new
 from settlement.clerk.reconciliation import DIFFERENCE, difference
 from settlement.reconciliation import break_limits, break_listing, break_work, past_limits, resolutions
-from settlement.reconciliation.break_listing import Listed
+from settlement.reconciliation.break_listing import ListedBreak
 from settlement.tables.reconciliation import BREAK_AREAS, BREAK_LIMITS
 
 _COLUMNS: Final = f"break area owner status working_days responsible past_limit value_cny {DIFFERENCE} explanation"
 
 
-def _break(found: Listed) -> Iterable[object]:
+def _break(found: ListedBreak) -> Iterable[object]:
     row, value = found.row, None if found.value_fen is None else format_money(found.value_fen)
     about = (row.break_id, found.area, row.owner, row.status, row.days, found.desk, found.past_limit, value)
     return *about, *difference(row), row.explanation

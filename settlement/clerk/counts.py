@@ -26,8 +26,8 @@ from settlement.reconciliation import (
     counting,
     last_counts,
 )
-from settlement.reconciliation.count_results import Result
-from settlement.reconciliation.count_sessions import Extent
+from settlement.reconciliation.count_results import CountResult
+from settlement.reconciliation.count_sessions import CountExtent
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 from settlement.workbooks.formats import Stated
@@ -56,7 +56,7 @@ def propose_count(
     reason: str,
 ) -> None:
     """Propose a count of WAREHOUSE; another person's approval opens it."""
-    extent = Extent(lots, sample, seed)
+    extent = CountExtent(lots, sample, seed)
     propose(by, lambda connection: count_sessions.propose(connection, by, warehouse, counters, reason, extent))
 
 
@@ -161,7 +161,7 @@ def enter(
         weight = None if gross is None else scales.parse_weight("gross", gross).cg
     except BadValue as error:
         raise click.ClickException(str(error)) from error
-    result = Result(BarKey(refiner, serial, year), not missing, weight, seal, condition)
+    result = CountResult(BarKey(refiner, serial, year), not missing, weight, seal, condition)
     act(by, lambda connection: count_results.enter(connection, by, number, [result]))
     click.echo(f"{result.key} {'is not there' if missing else 'is there'}")
 

@@ -19,7 +19,7 @@ from settlement.closing import archive, day_report, listing, opening, prices, re
 from settlement.closing import close as closing
 from settlement.closing import why as reasons
 from settlement.closing.left_open import NAME as LEFT_OPEN
-from settlement.closing.progress import Progress
+from settlement.closing.progress import StepProgress
 from settlement.documents.closing import CAPACITIES
 from settlement.service.commands import on_database
 
@@ -52,7 +52,7 @@ def close(by: str, until: date | None) -> None:
     """Close the days that are over, oldest first, step by step; exit 1 if something stands in the way."""
     check_actor(by)
 
-    def report(made: Progress) -> None:
+    def report(made: StepProgress) -> None:
         if not wants_json():
             click.echo(str(made))
 

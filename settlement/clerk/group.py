@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from goldx.lazy_group import LazyGroup, Place
+from goldx.lazy_group import CommandPlace, LazyGroup
 from goldx.output import Table
 
 if TYPE_CHECKING:
@@ -58,8 +58,10 @@ MODULES: Final = {
 
 
 @cache
-def _places() -> Mapping[str, Place]:
-    return {name: Place(f"{__package__}.{module}") for module, names in MODULES.items() for name in names.split()}
+def _places() -> Mapping[str, CommandPlace]:
+    return {
+        name: CommandPlace(f"{__package__}.{module}") for module, names in MODULES.items() for name in names.split()
+    }
 
 
 @click.group(cls=LazyGroup, places=_places)

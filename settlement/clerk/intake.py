@@ -36,7 +36,7 @@ from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.intake.melting import MeltWeight
 from settlement.lots import scales
-from settlement.lots.provenance import Record
+from settlement.lots.provenance import ProvenanceRecord
 
 
 @clerk.command("pre-advise")
@@ -64,7 +64,7 @@ def pre_advise(
     gross: str,
     fineness: str,
     other_years: bool,
-    record: Record,
+    record: ProvenanceRecord,
 ) -> None:
     """Advise one expected lot."""
 
@@ -280,7 +280,7 @@ def _progress(done: int, total: int) -> None:
         click.echo(f"{done} of {total} lots", err=True)
 
 
-def _take_in(by: str, kind: str, file: Path, reading: Reading) -> imports.Taken:
+def _take_in(by: str, kind: str, file: Path, reading: Reading) -> imports.ImportedLots:
     data = contents(file)
     return act(by, lambda connection: imports.take_in(connection, by, kind, file.name, data, reading, _progress))
 

@@ -20,8 +20,8 @@ from settlement.clerk.options import DAY, GONE, LOT, LOTS, PAGE, PROVENANCE, REA
 from settlement.intake import melting
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses
-from settlement.lots.acceptance import Rule, Terms
-from settlement.lots.provenance import Record
+from settlement.lots.acceptance import AcceptanceTerms, Rule
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.sampling import SealedSample
 from settlement.lots.splitting import UMPIRE_RULES
 from settlement.tables.lots import CUSTOMS, LOCK_KINDS, PARTIES
@@ -73,7 +73,7 @@ def propose_acceptance(
     propose(by, work)
 
 
-def _terms(terms: Terms) -> Iterable[object]:
+def _terms(terms: AcceptanceTerms) -> Iterable[object]:
     band = (format_fineness(terms.min_fineness), format_fineness(terms.max_fineness))
     places = Both(",".join(terms.warehouses) or "every warehouse", list(terms.warehouses))
     least = format_weight(terms.min_fine_mg)
@@ -167,7 +167,7 @@ def sample(by: str, lot_id: int, drawn: tuple[tuple[str, str, str], ...]) -> Non
 @LOT
 @PROVENANCE
 @click.pass_obj
-def record_provenance(by: str, lot_id: int, record: Record) -> None:
+def record_provenance(by: str, lot_id: int, record: ProvenanceRecord) -> None:
     """Record where a lot comes from, in place of what was recorded before."""
 
     async def work(connection: AsyncConnection) -> Row[Any]:

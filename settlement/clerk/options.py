@@ -14,7 +14,7 @@ from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day
 from settlement.intake import bar_columns, bar_rows
-from settlement.lots.provenance import Record
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.tables.lots import ORIGINS
 from settlement.workbooks.csv_files import ENCODINGS, SEPARATORS
 from settlement.workbooks.formats import Stated
@@ -87,7 +87,7 @@ def PAGE(command: Command) -> Command:  # noqa: N802
 
 PROVENANCE = combined(
     "record",
-    Record,
+    ProvenanceRecord,
     click.option("--origin", required=True, type=click.Choice(ORIGINS)),
     click.option("--country", help="Two letters, such as CN."),
     click.option("--licence", help="The mine's licence; required for MINE."),
@@ -96,7 +96,7 @@ PROVENANCE = combined(
     click.option("--document", "documents", multiple=True, help="Number of a paper; may be given several times."),
     click.option("--conflict-area", is_flag=True, help="From a conflict-affected or high-risk area."),
 )
-"""Where gold comes from; a ``Record``."""
+"""Where gold comes from; a ``ProvenanceRecord``."""
 
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="Must not exist.")

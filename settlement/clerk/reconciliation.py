@@ -55,7 +55,7 @@ def reconcile(context: click.Context) -> None:
 
     check_actor(by)
 
-    async def work(engine: AsyncEngine) -> three_way.Report:
+    async def work(engine: AsyncEngine) -> three_way.RunReport:
         async with engine.connect() as connection:
             await may(connection, by, *READERS)
         return await three_way.reconcile(engine, by)
@@ -125,7 +125,9 @@ def take_statement(
     context.exit(1 if outcome.breaks else 0)
 
 
-def _print_outcome(warehouse: str, outcome: warehouse_statement.Outcome, as_read: dict[str, object]) -> None:
+def _print_outcome(
+    warehouse: str, outcome: warehouse_statement.StatementComparison, as_read: dict[str, object]
+) -> None:
     weights = (format_cg(outcome.gross_cg), format_cg(outcome.lots_gross_cg))
     if wants_json():
         found = {"run_id": outcome.run_id, "warehouse": warehouse, "bars": outcome.bars, "gross_g": weights[0]}
@@ -149,7 +151,7 @@ def _print_outcome(warehouse: str, outcome: warehouse_statement.Outcome, as_read
         click.echo("breaks that it does not show end when another person takes in the same file for the same day")
 
 
-def _shown(name: str, table: cells.Table, as_read: AsRead) -> dict[str, object]:
+def _shown(name: str, table: cells.SheetTable, as_read: AsRead) -> dict[str, object]:
     """Print a file as it was read; where the output is JSON, return it as a part of that."""
     if wants_json():
         return {"as_read": as_read.record()}
@@ -175,7 +177,7 @@ def _take_bars(
     day: date,
     signature: bytes | None,
     only_preview: bool,
-) -> warehouse_statement.Outcome:
+) -> warehouse_statement.StatementComparison:
     take = warehouse_statement.preview if only_preview else warehouse_statement.take_in
     return act(by, lambda connection: take(connection, by, warehouse, day, name, data, bars, signature))
 
@@ -184,7 +186,7 @@ def _take_depository_report(
     by: str,
     name: str,
     data: bytes,
-    report: depository_report.Report,
+    report: depository_report.DepositoryReport,
     as_read: dict[str, object],
     only_preview: bool,
 ) -> None:

@@ -126,7 +126,9 @@ def add_item(by: str, ticket: int, description: str, marks: str, form: str, weig
 
     async def work(connection: AsyncConnection) -> int:
         gross_cg = parse_scale_weight("weight", weight)
-        return await tickets.add_item(connection, by, ticket, tickets.Item(description, marks, form, gross_cg, origin))
+        return await tickets.add_item(
+            connection, by, ticket, tickets.TicketItem(description, marks, form, gross_cg, origin)
+        )
 
     click.echo(f"ticket {ticket}, line {act(by, work)}")
 

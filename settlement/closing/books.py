@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_amount
 from settlement.closing import taken_over
 from settlement.closing.canonical import canonical, digest
-from settlement.closing.day import Balance, Day, Held, balances_at, holdings_at, keep_balances
+from settlement.closing.day import Day, Held, LedgerBalance, balances_at, holdings_at, keep_balances
 from settlement.closing.obstacles import Obstacle
-from settlement.reconciliation.holdings import Difference
+from settlement.reconciliation.holdings import HoldingDifference
 from settlement.tables.ledger import ledger_entry
 
 NAME = "books"
@@ -37,21 +37,21 @@ async def obstacles(connection: AsyncConnection, day: Day) -> list[Obstacle]:
     return (found + [Obstacle(NAME, what, cause) for what in unbalanced(balances)])[:MOST]
 
 
-async def at_end(connection: AsyncConnection, day: Day) -> list[Difference]:
+async def at_end(connection: AsyncConnection, day: Day) -> list[HoldingDifference]:
     """Return where engine and ledger differ at the end of a day, by account and asset."""
     balances = await balances_at(connection, day.last, before=day.first)
     return differences(balances, await holdings_at(connection, day))
 
 
-def differences(balances: list[Balance], holdings: list[Held]) -> list[Difference]:
+def differences(balances: list[LedgerBalance], holdings: list[Held]) -> list[HoldingDifference]:
     """Return where the accounts of the ledger and the holdings of the engine differ, by account and asset."""
     ledger = {(found.name, found.asset): found.balance for found in balances if found.kind == "member"}
     engine = {(found.account, found.asset): found.total for found in holdings}
     compared = [(key, ledger.get(key, 0), engine.get(key, 0)) for key in sorted(ledger.keys() | engine.keys())]
-    return [Difference(*key, booked, held) for key, booked, held in compared if booked != held]
+    return [HoldingDifference(*key, booked, held) for key, booked, held in compared if booked != held]
 
 
-def unbalanced(balances: list[Balance]) -> list[str]:
+def unbalanced(balances: list[LedgerBalance]) -> list[str]:
     """Return a sentence on each asset of which the accounts of the ledger do not sum to zero."""
     sums: defaultdict[str, int] = defaultdict(int)
     for balance in balances:
@@ -63,7 +63,7 @@ def unbalanced(balances: list[Balance]) -> list[str]:
     ]
 
 
-def balances_hash(balances: Sequence[Balance]) -> str:
+def balances_hash(balances: Sequence[LedgerBalance]) -> str:
     """Return the SHA-256 of balances in the order in which they are given, in hexadecimal digits."""
     return digest(canonical([[found.kind, found.name, found.asset, found.balance] for found in balances]))
 

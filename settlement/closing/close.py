@@ -20,8 +20,8 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, over
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.obstacles import Blocked, Obstacle
-from settlement.closing.progress import Progress, Report, Tell, Teller
-from settlement.closing.steps import STEPS, Step
+from settlement.closing.progress import Report, StepProgress, Tell, Teller
+from settlement.closing.steps import STEPS, CloseStep
 from settlement.documents.closing import BLOCKED, CLOSED, CLOSING, DONE, RUNNING
 from settlement.tables.base import trading_day
 from settlement.tables.closing import business_day, close_step
@@ -77,10 +77,10 @@ async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> 
         async with engine.connect() as connection:
             known = await _row(connection, day, step.name)
         if known is None or known.status != DONE:
-            begun = Progress(day.day, step.name, number, len(STEPS), RUNNING)
+            begun = StepProgress(day.day, step.name, number, len(STEPS), RUNNING)
             report(begun)
             await _run(engine, by, day, number, step, Teller(engine, begun, report))
-        report(Progress(day.day, step.name, number, len(STEPS), DONE))
+        report(StepProgress(day.day, step.name, number, len(STEPS), DONE))
     async with engine.begin() as connection:
         await audit.lock(connection)
         hashed = digest(canonical(summary(day, await steps_of(connection, day.day))))
@@ -120,7 +120,7 @@ async def _row(connection: AsyncConnection, day: Day, name: str) -> Row[Any] | N
     return (await connection.execute(one)).first()
 
 
-async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step, tell: Tell) -> None:
+async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: CloseStep, tell: Tell) -> None:
     """Run one step in one transaction. Raises Blocked or PaperDiffers, after recording by what."""
     begun: dict[str, Any] = {"status": RUNNING, "obstacles": null(), "started_at": now_ms()}
     this = (close_step.c.day == day.day, close_step.c.step == step.name)
@@ -145,7 +145,7 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: Step, 
         raise Blocked(day.day.isoformat(), found)
 
 
-async def _do(connection: AsyncConnection, by: str, day: Day, number: int, step: Step, tell: Tell) -> None:
+async def _do(connection: AsyncConnection, by: str, day: Day, number: int, step: CloseStep, tell: Tell) -> None:
     """Do the work of a step and record it."""
     facts = None if step.facts is None else await step.facts(connection, day)
     output = await step.run(connection, day, facts, tell)
@@ -158,7 +158,7 @@ async def _do(connection: AsyncConnection, by: str, day: Day, number: int, step:
     await audit.record(connection, audit.Act(by, "day.step", _subject(day), detail))
 
 
-async def _block(engine: AsyncEngine, by: str, day: Day, step: Step, found: Sequence[Obstacle]) -> None:
+async def _block(engine: AsyncEngine, by: str, day: Day, step: CloseStep, found: Sequence[Obstacle]) -> None:
     """Record what keeps a step from being done."""
     blocked: dict[str, Any] = {"status": BLOCKED, "obstacles": [obstacle._asdict() for obstacle in found]}
     this = (close_step.c.day == day.day, close_step.c.step == step.name)

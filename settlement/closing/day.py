@@ -33,7 +33,7 @@ class Day(NamedTuple):
     last: int
 
 
-class Balance(NamedTuple):
+class LedgerBalance(NamedTuple):
     """The balance of an account of the ledger: fen for CNY, fine mg for gold. ``kind`` as in the ledger."""
 
     account_id: int
@@ -151,7 +151,7 @@ def _balances(sequence: int, kept: int, name: str | None) -> Select[Any]:
 
 async def balances_at(
     connection: AsyncConnection, sequence: int, *, name: str | None = None, before: int | None = None
-) -> list[Balance]:
+) -> list[LedgerBalance]:
     """Return the balances after an event, by kind, name and asset: of every account that had a posting by then.
 
     ``name``: those of one trading account. ``before``: use no balance that was kept at this sequence or later, as the
@@ -163,10 +163,10 @@ async def balances_at(
     query = _balances(sequence, kept, name)
     order = (ledger_account.c.kind, ledger_account.c.name, ledger_account.c.asset)
     rows = await connection.execute(query.order_by(*order))
-    return [Balance(row[0], row[1], row[2], row[3], int(row[4])) for row in rows]
+    return [LedgerBalance(row[0], row[1], row[2], row[3], int(row[4])) for row in rows]
 
 
-async def keep_balances(connection: AsyncConnection, day: Day, balances: Sequence[Balance]) -> None:
+async def keep_balances(connection: AsyncConnection, day: Day, balances: Sequence[LedgerBalance]) -> None:
     """Keep balances at the end of a day: those of the accounts that have postings since the end kept before."""
     newest = select(func.coalesce(func.max(balance_at_end.c.sequence), 0)).where(balance_at_end.c.sequence < day.first)
     kept = int(await connection.scalar(newest) or 0)

@@ -28,7 +28,7 @@ from settlement.closing.day import Day, OwnStock, balances_at, stocks_at
 NAME: Final = "fees"
 
 
-class Known(NamedTuple):
+class KnownFacts(NamedTuple):
     """The facts of the step: by calendar day the load-outs that were overdue, and the own stock charged as sold in mg.
 
     ``last`` is the calendar day that costs what was held at the end of the trading day.
@@ -71,16 +71,16 @@ async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:
     return canonical({each.isoformat(): [fee._asdict() for fee in fees] for each, fees in found.items()})
 
 
-async def _known(connection: AsyncConnection, day: Day, kept: Mapping[str, Any]) -> Known:
+async def _known(connection: AsyncConnection, day: Day, kept: Mapping[str, Any]) -> KnownFacts:
     """Return the facts of the step. Those of a day that was closed before they had more are the calendar days alone."""
     if "days" in kept:
         last = (await _last_date(connection, day)).isoformat()
-        return Known(last, kept["days"], {(account, symbol): mg for account, symbol, mg in kept["charged"]})
+        return KnownFacts(last, kept["days"], {(account, symbol): mg for account, symbol, mg in kept["charged"]})
     before = date.fromisoformat(min(kept)) if kept else None
-    return Known(day.day.isoformat(), kept, await accruals.charged_as_sold(connection, before))
+    return KnownFacts(day.day.isoformat(), kept, await accruals.charged_as_sold(connection, before))
 
 
-async def compute(connection: AsyncConnection, day: Day, known: Known) -> dict[date, list[Fee]]:
+async def compute(connection: AsyncConnection, day: Day, known: KnownFacts) -> dict[date, list[Fee]]:
     """Return the fees of each calendar day that a close accrues."""
     ends = {end: await _held(connection, day, end) for end in (day.first - 1, day.last)}
     found: dict[date, list[Fee]] = {}

@@ -17,7 +17,7 @@ SIGNED: Final = "SIGNED"
 """The day is closed, and has its record."""
 
 
-class Listed(NamedTuple):
+class ListedDay(NamedTuple):
     """A day that is over; ``closing_hash`` is what is signed, ``record`` the hash of its record."""
 
     day: date
@@ -34,13 +34,13 @@ class Status(NamedTuple):
     ``progress``: how much of how much of the step that runs now is done, None if none does or nothing is counted.
     """
 
-    day: Listed
+    day: ListedDay
     steps: Sequence[Row[Any]]
     progress: progress.Running | None
     signatures: Sequence[Row[Any]]
 
 
-async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Listed]:
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[ListedDay]:
     """Return the days that are over, oldest first."""
     columns = (business_day.c.day, business_day.c.state, business_day.c.closing_hash, day_record.c.hash)
     joined = business_day.outerjoin(day_record, day_record.c.day == business_day.c.day)
@@ -49,9 +49,9 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
     for each in await day.over(connection):
         row = known.get(each.day)
         if row is None:
-            found.append(Listed(*each, OVER, None, None))
+            found.append(ListedDay(*each, OVER, None, None))
         else:
-            found.append(Listed(*each, row.state if row.hash is None else SIGNED, row.closing_hash, row.hash))
+            found.append(ListedDay(*each, row.state if row.hash is None else SIGNED, row.closing_hash, row.hash))
     return cut(found, lambda one: one.day.isoformat(), page)
 
 

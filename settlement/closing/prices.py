@@ -33,7 +33,7 @@ MG_PER_GRAM: Final = 1_000
 MS_PER_MINUTE: Final = 60_000
 
 
-class Traded(NamedTuple):
+class TradeSums(NamedTuple):
     """A number of trades: their quantity in mg, their amount in fen, and the price of the last one."""
 
     trades: int = 0
@@ -47,7 +47,7 @@ class Traded(NamedTuple):
         return (2 * self.amount_fen * MG_PER_GRAM + self.quantity_mg) // (2 * self.quantity_mg)
 
 
-NOTHING: Final = Traded()
+NOTHING: Final = TradeSums()
 
 
 class DayPrice(NamedTuple):
@@ -132,9 +132,9 @@ async def compute(connection: AsyncConnection, day: Day) -> list[DayPrice]:
 
 def _price(
     known: Prices,
-    whole: Traded,
-    auction: Traded,
-    window: Traded,
+    whole: TradeSums,
+    auction: TradeSums,
+    window: TradeSums,
     minimum_mg: int,
     prices_before: Mapping[str, Row[Any]],
     inputs: dict[str, Any],
@@ -182,7 +182,7 @@ async def _ended(connection: AsyncConnection, day: Day) -> dict[str, _Ended]:
     return found
 
 
-async def _traded(connection: AsyncConnection, day: Day, *conditions: ColumnElement[bool]) -> dict[str, Traded]:
+async def _traded(connection: AsyncConnection, day: Day, *conditions: ColumnElement[bool]) -> dict[str, TradeSums]:
     """Return by instrument what orders traded on a day under some conditions, without annulled trades."""
     columns = trade.c
     last = func.max(columns.sequence).label("last")
@@ -192,7 +192,7 @@ async def _traded(connection: AsyncConnection, day: Day, *conditions: ColumnElem
     by_symbol = sums.where(*conditions).group_by(columns.symbol).subquery()
     query = select(by_symbol, columns.price).join(trade, columns.sequence == by_symbol.c.last)
     return {
-        row.symbol: Traded(int(row.trades), int(row.quantity), int(row.amount), int(row.price))
+        row.symbol: TradeSums(int(row.trades), int(row.quantity), int(row.amount), int(row.price))
         for row in await connection.execute(query)
     }
 

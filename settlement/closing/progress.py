@@ -28,7 +28,7 @@ async def silent(_done: int, _of: int) -> None:
     """Tell nobody."""
 
 
-class Progress(NamedTuple):
+class StepProgress(NamedTuple):
     """A step that has begun, goes on or is done: its day, its place among all steps of the day, and its status.
 
     ``done`` of ``of`` parts of the step are done: accounts, or comparisons; both are 0 where a step counts nothing.
@@ -47,13 +47,13 @@ class Progress(NamedTuple):
         return f"{self.day} {self.number}/{self.steps} {self.step}: {self.status}{counted}"
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[StepProgress], None]
 
 
 class Teller:
     """Reports how far one step is, and keeps it, at most once in EVERY_SECONDS."""
 
-    def __init__(self, engine: AsyncEngine, step: Progress, report: Report) -> None:
+    def __init__(self, engine: AsyncEngine, step: StepProgress, report: Report) -> None:
         self._engine = engine
         self._step = step
         self._report = report

@@ -2,7 +2,7 @@
 
 The proof of a day counts once the day is signed, and as long as the balances that were kept at its end are those that
 were signed: their SHA-256 is in the output of the day's first step. It counts in the database cluster and with the
-schema in which it was made (``settlement.reconciliation.since.Marks``). With a break of the books that is neither
+schema in which it was made (``settlement.reconciliation.since.RecordEnds``). With a break of the books that is neither
 corrected nor written off there is no proof, since a comparison has to show that the break is gone.
 """
 
@@ -19,7 +19,7 @@ from settlement.closing.day import Day, balances_at
 from settlement.documents.reconciliation import BREAK_WAITS, WRITTEN_OFF
 from settlement.reconciliation import since, three_way
 from settlement.reconciliation.break_areas import BOOKS
-from settlement.reconciliation.since import Marks, Since
+from settlement.reconciliation.since import RecordEnds, Since
 from settlement.tables.closing import business_day, close_step, day_proof, day_record
 from settlement.tables.reconciliation import recon_break
 
@@ -32,7 +32,7 @@ async def find(connection: AsyncConnection) -> Since | None:
     row = (await connection.execute(newest.order_by(day_proof.c.sequence.desc()).limit(1))).first()
     if row is None or await changed_balances(connection, row.day) is not None:
         return None
-    at = Marks(row.audit_number, row.change_no, row.transaction, row.cluster, row.revision)
+    at = RecordEnds(row.audit_number, row.change_no, row.transaction, row.cluster, row.revision)
     return await since.read(connection, row.sequence, row.trade_fees_fen, at)
 
 

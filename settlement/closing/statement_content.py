@@ -20,7 +20,7 @@ from settlement.closing.canonical import canonical
 from settlement.closing.day import Held
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.statement_sources import Sources
-from settlement.closing.statement_trades import Traded
+from settlement.closing.statement_trades import AccountTrades
 
 FORMAT: Final = 1
 _NO_TRADES: Final = b'"trades":[]}'
@@ -30,7 +30,7 @@ ACCOUNT_KINDS: Final = ("HOUSE", "CLIENT")
 """By the number that the engine has for each."""
 
 
-def of_account(found: Sources, account: str, traded: Traded) -> dict[str, Any]:
+def of_account(found: Sources, account: str, traded: AccountTrades) -> dict[str, Any]:
     """Return the statement of an account without the list of its trades (``written``). Raises PaperDiffers."""
     about = found.accounts[account]
     moved = found.movements.get(account, ())
@@ -70,7 +70,7 @@ def written(content: Mapping[str, Any], trades: str) -> bytes:
     return text[: -len(_NO_TRADES)] + f'"trades":[{trades}]}}'.encode()
 
 
-def _cash(found: Sources, account: str, traded: Traded, moved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _cash(found: Sources, account: str, traded: AccountTrades, moved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     money = [record for record in moved if record["asset"] == CASH]
     bank = [record["amount"] for record in money if record["kind"] == "cash"]
     bills = [record["amount"] for record in money if record["kind"] == FEE]
@@ -105,7 +105,7 @@ def _metal(
     found: Sources,
     account: str,
     symbol: str,
-    traded: Traded,
+    traded: AccountTrades,
     moved: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     gold = [record for record in moved if record["asset"] == symbol]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from goldx.protocol.units import CASH, BadValue
 from settlement.closing import correction_paper
 from settlement.closing.paper import Column, Language, Paper
-from settlement.closing.statements import Statement
+from settlement.closing.statements import AccountStatement
 from settlement.closing.words import moment, money, price, shown_day, weight, word
 from settlement.workbooks import writing
 from settlement.workbooks.writing import Sheet, scaled
@@ -23,7 +23,7 @@ KINDS: Final = ("pdf", "xlsx", "json")
 """The kinds of files in which a statement is written."""
 
 
-def write(found: Statement, kind: str, language: Language) -> bytes:
+def write(found: AccountStatement, kind: str, language: Language) -> bytes:
     """Return a statement as a file of a kind; JSON is its content, the bytes that its SHA-256 is of."""
     if kind == "pdf":
         return render(found, language)
@@ -34,7 +34,7 @@ def write(found: Statement, kind: str, language: Language) -> bytes:
     raise BadValue("format", kind, "one of " + ", ".join(KINDS))
 
 
-def render(found: Statement, language: Language) -> bytes:
+def render(found: AccountStatement, language: Language) -> bytes:
     """Return a statement as PDF."""
     content = found.content
 
@@ -253,7 +253,7 @@ def mark(lot: Mapping[str, Any]) -> str:
     return f"{lot['refiner']} {lot['serial']}" + (f" ({lot['year']})" if lot["year"] else "")
 
 
-def workbook(found: Statement, language: Language) -> bytes:
+def workbook(found: AccountStatement, language: Language) -> bytes:
     """Return a statement as XLSX, a sheet for each part."""
     content = found.content
 

@@ -46,7 +46,7 @@ _MEMORY: Final = text("SET LOCAL work_mem = '256MB'")
 """The trades are sorted in the memory; on the disk it takes twice as long."""
 
 
-class Traded(NamedTuple):
+class AccountTrades(NamedTuple):
     """The trades of an account on a day: fen, and by class fine mg; what is sold counts positive."""
 
     trades: int = 0
@@ -57,13 +57,13 @@ class Traded(NamedTuple):
     sold_mg: Mapping[str, int] = {}
 
 
-async def sums(connection: AsyncConnection, day: Day) -> dict[str, Traded]:
+async def sums(connection: AsyncConnection, day: Day) -> dict[str, AccountTrades]:
     """Return what each account traded on a day."""
     rows = defaultdict(list)
     for row in await connection.execute(_SUMS, {"first": day.first, "last": day.last}):
         rows[row.account].append(row)
     return {
-        account: Traded(
+        account: AccountTrades(
             sum(row.trades for row in of_account),
             sum(row.amount for row in of_account if row.side == "BUY"),
             sum(row.amount for row in of_account if row.side == "SELL"),
@@ -85,13 +85,13 @@ async def listed(connection: AsyncConnection, day: Day, accounts: Sequence[str])
     return {row.account: row.trades for row in await connection.execute(_JSON, given)}
 
 
-def parts(accounts: Sequence[str], traded: Mapping[str, Traded], most_accounts: int) -> Iterator[Sequence[str]]:
+def parts(accounts: Sequence[str], traded: Mapping[str, AccountTrades], most_accounts: int) -> Iterator[Sequence[str]]:
     """Divide accounts, in their order, into parts of so many at most and with not many more than TRADES_AT_ONCE."""
     part: list[str] = []
     sides = 0
     for account in accounts:
         part.append(account)
-        sides += traded.get(account, Traded()).trades
+        sides += traded.get(account, AccountTrades()).trades
         if len(part) == most_accounts or sides >= TRADES_AT_ONCE:
             yield part
             part, sides = [], 0

@@ -31,7 +31,7 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, ended_at
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.progress import Tell, silent
-from settlement.closing.statement_trades import Traded
+from settlement.closing.statement_trades import AccountTrades
 from settlement.documents.statements import ACCOUNT_STATEMENT
 from settlement.tables.closing import business_day
 from settlement.tables.papers import account_statement
@@ -46,7 +46,7 @@ _SATURDAY: Final = 5
 Listed: TypeAlias = Page[Row[Any]]
 
 
-class Statement(NamedTuple):
+class AccountStatement(NamedTuple):
     """A statement as it is kept; ``account`` is None for that of a member as a whole."""
 
     number: int
@@ -82,7 +82,7 @@ async def work(connection: AsyncConnection, day: Day, tell: Tell = silent) -> by
         before = await _before(connection, day, accounts)
         texts = {}
         for account in accounts:
-            of_account = traded.get(account, Traded())
+            of_account = traded.get(account, AccountTrades())
             content = statement_content.of_account(found, account, of_account)
             statement_content.check_follows(before.get(account), content)
             texts[content["member"], account] = statement_content.written(content, trades.get(account, ""))
@@ -190,7 +190,7 @@ async def due_day(connection: AsyncConnection, day: date) -> date:
     return day
 
 
-async def find(connection: AsyncConnection, number: int, member: str | None = None) -> Statement:
+async def find(connection: AsyncConnection, number: int, member: str | None = None) -> AccountStatement:
     """Return a statement; for a ``member``, one of its own. Raises BadValue for any other number."""
     columns = account_statement.c
     shown = (columns.day, columns.member, columns.account, columns.content, columns.hash, columns.status)
@@ -198,7 +198,7 @@ async def find(connection: AsyncConnection, number: int, member: str | None = No
     row = (await connection.execute(query)).first()
     if row is None or member not in (None, row.member):
         raise BadValue("statement", number, "the number of a statement of account")
-    return Statement(*row)
+    return AccountStatement(*row)
 
 
 async def listing(

@@ -20,7 +20,7 @@ LongWork = Callable[[AsyncConnection, Day, Tell], Awaitable[bytes]]
 WorkWithFacts = Callable[[AsyncConnection, Day, bytes], Awaitable[bytes]]
 
 
-class Step(NamedTuple):
+class CloseStep(NamedTuple):
     """One step of a close, with ``work`` or, where it has ``facts``, with ``work_with_facts``.
 
     ``long_work`` is work that tells how far it is.
@@ -50,18 +50,18 @@ class Step(NamedTuple):
 
 
 STEPS: Final = (
-    Step(books.NAME, books.work, obstacles=books.obstacles),
-    Step(prices.NAME, prices.work),
-    Step(fees.NAME, facts=fees.facts, work_with_facts=fees.work),
-    Step(invoices.NAME, invoices.work),
-    Step(statements.NAME, long_work=statements.work),
-    Step(bulletin.NAME, facts=bulletin.facts, work_with_facts=bulletin.work),
-    Step(
+    CloseStep(books.NAME, books.work, obstacles=books.obstacles),
+    CloseStep(prices.NAME, prices.work),
+    CloseStep(fees.NAME, facts=fees.facts, work_with_facts=fees.work),
+    CloseStep(invoices.NAME, invoices.work),
+    CloseStep(statements.NAME, long_work=statements.work),
+    CloseStep(bulletin.NAME, facts=bulletin.facts, work_with_facts=bulletin.work),
+    CloseStep(
         reconciled.NAME,
         facts=reconciled.facts,
         work_with_facts=reconciled.work,
         prepare=reconciled.prepare,
         obstacles=reconciled.obstacles,
     ),
-    Step(left_open.NAME, facts=left_open.facts, work_with_facts=left_open.work),
+    CloseStep(left_open.NAME, facts=left_open.facts, work_with_facts=left_open.work),
 )

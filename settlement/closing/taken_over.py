@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_amount
 from settlement.documents.closing import TAKEN_OVER
-from settlement.reconciliation.holdings import Difference
+from settlement.reconciliation.holdings import HoldingDifference
 from settlement.tables.closing import day_difference
 
 
 class TakenOver(NamedTuple):
     """A difference that was taken over, and the break that it is now. Figures in fen for CNY, in fine mg for gold."""
 
-    difference: Difference
+    difference: HoldingDifference
     break_id: int
 
     def listed(self) -> dict[str, Any]:
@@ -34,4 +34,4 @@ async def of_day(connection: AsyncConnection, day: date) -> list[TakenOver]:
     columns = day_difference.c
     query = select(columns.account, columns.asset, columns.ledger, columns.engine, columns.break_id)
     query = query.where(columns.day == day, columns.status == TAKEN_OVER).order_by(columns.account, columns.asset)
-    return [TakenOver(Difference(*row[:4]), row.break_id) for row in await connection.execute(query)]
+    return [TakenOver(HoldingDifference(*row[:4]), row.break_id) for row in await connection.execute(query)]

@@ -23,7 +23,7 @@ from settlement.closing import books, close, signing
 from settlement.closing.day import Day
 from settlement.documents.closing import DAY_DIFFERENCE, DIFFERENCE_DECLINED, DONE
 from settlement.reconciliation import break_work, day_end
-from settlement.reconciliation.holdings import Difference
+from settlement.reconciliation.holdings import HoldingDifference
 from settlement.tables.closing import day_difference
 
 LONGEST_REASON: Final = 200
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
     break that it is once it was approved.
     """
 
-    difference: Difference
+    difference: HoldingDifference
     number: int | None = None
     status: str | None = None
     break_id: int | None = None
@@ -48,9 +48,11 @@ class Seen(NamedTuple):
         return {**_written(self.difference), **about}
 
 
-def seen(account: str, asset: str, engine: str, ledger: str) -> Difference:
+def seen(account: str, asset: str, engine: str, ledger: str) -> HoldingDifference:
     """Return a difference that somebody has written down, in CNY or fine grams. Raises BadValue."""
-    return Difference(account, asset, parse_amount(ledger, asset, "ledger"), parse_amount(engine, asset, "engine"))
+    return HoldingDifference(
+        account, asset, parse_amount(ledger, asset, "ledger"), parse_amount(engine, asset, "engine")
+    )
 
 
 async def listing(connection: AsyncConnection, day: date) -> list[Seen]:
@@ -61,7 +63,10 @@ async def listing(connection: AsyncConnection, day: date) -> list[Seen]:
     row = await signing.find(connection, day)
     columns = day_difference.c
     query = select(day_difference).where(columns.day == day, columns.status != DIFFERENCE_DECLINED)
-    known = {Difference(one.account, one.asset, one.ledger, one.engine): one for one in await connection.execute(query)}
+    known = {
+        HoldingDifference(one.account, one.asset, one.ledger, one.engine): one
+        for one in await connection.execute(query)
+    }
     found = []
     for each in await books.at_end(connection, Day(day, row.first_sequence, row.last_sequence)):
         one = known.get(each)
@@ -70,7 +75,7 @@ async def listing(connection: AsyncConnection, day: date) -> list[Seen]:
 
 
 async def propose(
-    connection: AsyncConnection, by: str, day: date, seen: Sequence[Difference], owner: str, reason: str
+    connection: AsyncConnection, by: str, day: date, seen: Sequence[HoldingDifference], owner: str, reason: str
 ) -> int:
     """Propose to take differences over, each as it was seen, and return the proposal's number.
 
@@ -107,12 +112,12 @@ async def propose(
     return await proposals.propose(connection, by, _KIND, numbers, summary)
 
 
-def _written(each: Difference) -> dict[str, str]:
+def _written(each: HoldingDifference) -> dict[str, str]:
     figures = {"engine": format_amount(each.engine, each.asset), "ledger": format_amount(each.ledger, each.asset)}
     return {"account": each.account, "asset": each.asset, **figures}
 
 
-async def _check(connection: AsyncConnection, day: date, seen: Sequence[Difference]) -> None:
+async def _check(connection: AsyncConnection, day: date, seen: Sequence[HoldingDifference]) -> None:
     """Raise BadValue unless the end of a day that stands at its first step has each of these differences."""
     row = await signing.find(connection, day)
     if books.NAME in {step.step for step in await close.steps_of(connection, day) if step.status == DONE}:
@@ -129,7 +134,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
     """Take the differences over: each becomes a break. Raises BadValue if one of them is another one by now."""
     rows = (await load(connection, day_difference, DAY_DIFFERENCE, subjects)).values()
     day, owner, reason = next((row.day, row.owner, row.reason) for row in rows)
-    seen = [Difference(row.account, row.asset, row.ledger, row.engine) for row in rows]
+    seen = [HoldingDifference(row.account, row.asset, row.ledger, row.engine) for row in rows]
     await _check(connection, day, seen)
     ended = await signing.find(connection, day)
     found = await day_end.open_breaks(connection, by, day, ended.last_sequence, seen, owner, reason)

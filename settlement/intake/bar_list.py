@@ -11,10 +11,10 @@ from goldx.protocol.units import BadValue
 from settlement.base.arithmetic import format_cg
 from settlement.intake import bar_columns
 from settlement.intake.bar_columns import REPLICATES
-from settlement.intake.bar_rows import BarKey, Layout, Reading, Rows, lay_out, rows_of
-from settlement.lots.provenance import Record
+from settlement.intake.bar_rows import BarKey, BarRows, Layout, Reading, lay_out, rows_of
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.scales import Weight
-from settlement.workbooks.cells import Table
+from settlement.workbooks.cells import SheetTable
 
 
 class Declared(NamedTuple):
@@ -28,7 +28,7 @@ class Declared(NamedTuple):
     warehouse: str
     gross_cg: int
     fineness_e5: int
-    provenance: Record
+    provenance: ProvenanceRecord
 
 
 class Measured(NamedTuple):
@@ -47,18 +47,18 @@ class Measured(NamedTuple):
     replicates_ppm: tuple[int, ...]
 
 
-def laid_out(table: Table, reading: Reading, kind: str) -> Layout:
+def laid_out(table: SheetTable, reading: Reading, kind: str) -> Layout:
     """Return a bar list of a kind, declared or measured, under its headings."""
     columns = bar_columns.DECLARED if kind == "declared" else bar_columns.MEASURED
     return lay_out(table, columns, bar_columns.ALL, reading)
 
 
-def declared_rows(layout: Layout, reading: Reading) -> Rows[Declared]:
+def declared_rows(layout: Layout, reading: Reading) -> BarRows[Declared]:
     """Return the declared columns of a bar list, and every error of its rows."""
     return rows_of(layout, bar_columns.DECLARED, _declared, reading)
 
 
-def measured_rows(layout: Layout, reading: Reading) -> Rows[Measured]:
+def measured_rows(layout: Layout, reading: Reading) -> BarRows[Measured]:
     """Return the measured columns of a bar list, and every error of its rows."""
     return rows_of(layout, bar_columns.MEASURED, _measured, reading)
 
@@ -66,7 +66,7 @@ def measured_rows(layout: Layout, reading: Reading) -> Rows[Measured]:
 def _declared(line: int, key: BarKey, values: Mapping[str, Any]) -> Declared:
     gross_cg, fineness_e5 = bar_columns.weight_and_fineness(values)
     document = values.get("origin_document")
-    provenance = Record(
+    provenance = ProvenanceRecord(
         origin=values["origin"],
         country=values.get("country"),
         licence=values.get("licence"),

@@ -20,7 +20,7 @@ from settlement.workbooks.cells import (
     Cell,
     Row,
     RowError,
-    Table,
+    SheetTable,
     decimal_mark,
     find_heading,
     normal_heading,
@@ -69,7 +69,7 @@ Make: TypeAlias = Callable[[int, BarKey, Mapping[str, Any]], Found]
 """Makes the record from line, key and values by column; raises BadValue."""
 
 
-class _Line(NamedTuple):
+class _BarRow(NamedTuple):
     """A row by its columns; ``is_whole``: its cells are those of the heading, and each can be read."""
 
     line: int
@@ -84,10 +84,10 @@ class Layout(NamedTuple):
     mark of all numbers that are text (None: it cannot be known), ``errors`` are what is wrong up to here.
     """
 
-    table: Table
+    table: SheetTable
     rows: Sequence[Row]
     columns: Sequence[str | None]
-    body: Sequence[_Line]
+    body: Sequence[_BarRow]
     mark: str | None
     marked_by: str
     errors: Sequence[RowError]
@@ -111,7 +111,7 @@ class Layout(NamedTuple):
         return cell
 
 
-def lay_out(table: Table, columns: Mapping[str, CellReader], known: Sequence[str], reading: Reading) -> Layout:
+def lay_out(table: SheetTable, columns: Mapping[str, CellReader], known: Sequence[str], reading: Reading) -> Layout:
     """Return a list laid out under its headings, with every error of heading and cells.
 
     ``columns`` are read, beside the key; ``known`` are all that the list may have.
@@ -128,12 +128,12 @@ def lay_out(table: Table, columns: Mapping[str, CellReader], known: Sequence[str
         errors += wrong
         # The cells of a row that is too long are likely to have moved; those of a short one stand where they should.
         cells = {} if len(row.cells) > len(names) else dict(zip(names, row.cells, strict=False))
-        body.append(_Line(row.line, {name: cell for name, cell in cells.items() if name is not None}, not wrong))
+        body.append(_BarRow(row.line, {name: cell for name, cell in cells.items() if name is not None}, not wrong))
     mark, marked_by, error = _decimal_mark(body, reading)
     return Layout(table, rows, names, body, mark, marked_by, [*errors, *error])
 
 
-class Rows(NamedTuple, Generic[Found]):
+class BarRows(NamedTuple, Generic[Found]):
     """The records of the rows that could be read, and every error of the others."""
 
     found: list[Found]
@@ -148,7 +148,7 @@ class Rows(NamedTuple, Generic[Found]):
 
 def rows_of(
     layout: Layout, columns: Mapping[str, CellReader], make: Make[Found], reading: Reading, *, unique: bool = True
-) -> Rows[Found]:
+) -> BarRows[Found]:
     """Return a record of each bar of a list. ``unique``: a bar that stands there twice is an error."""
     wanted = {**KEY, **columns}
     given = {name: Cell(text) for name, text in reading.given.items()}
@@ -172,7 +172,7 @@ def rows_of(
             found.append(make(line, key, values))
         except BadValue as error:
             errors.append(RowError(line, error.field, str(error)))
-    return Rows(found, sorted(errors))
+    return BarRows(found, sorted(errors))
 
 
 def _values(
@@ -192,7 +192,7 @@ def _values(
 
 
 def _heading(
-    table: Table, row: Row, wanted: Mapping[str, CellReader], known: Sequence[str], given: Mapping[str, str]
+    table: SheetTable, row: Row, wanted: Mapping[str, CellReader], known: Sequence[str], given: Mapping[str, str]
 ) -> tuple[list[str | None], list[RowError]]:
     """Return the column of each cell, None under no heading, and what is wrong with the headings."""
     columns: list[str | None] = []
@@ -221,7 +221,7 @@ def _heading(
     return columns, errors
 
 
-def _wrong_cells(table: Table, row: Row, columns: Sequence[str | None]) -> list[RowError]:
+def _wrong_cells(table: SheetTable, row: Row, columns: Sequence[str | None]) -> list[RowError]:
     """Return what is wrong with the cells of a row: their number, one without a value, one under no heading."""
     errors = []
     if len(row.cells) != len(columns):
@@ -240,7 +240,7 @@ def _wrong_cells(table: Table, row: Row, columns: Sequence[str | None]) -> list[
     return errors
 
 
-def _decimal_mark(body: Sequence[_Line], reading: Reading) -> tuple[str | None, str, list[RowError]]:
+def _decimal_mark(body: Sequence[_BarRow], reading: Reading) -> tuple[str | None, str, list[RowError]]:
     """Return the decimal mark and what shows it, or None and what is wrong."""
     if reading.comma is not None:
         return COMMA if reading.comma else POINT, "as stated", []

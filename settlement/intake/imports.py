@@ -20,7 +20,7 @@ from settlement.intake.bar_list import Declared, Measured
 from settlement.intake.bar_rows import Reading
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead
-from settlement.workbooks.cells import BadFile, RowError, Table
+from settlement.workbooks.cells import BadFile, RowError, SheetTable
 
 CHUNK: Final = 1_000
 """Lots that are taken in between two reports of progress."""
@@ -32,7 +32,7 @@ Bars: TypeAlias = Sequence[Declared | Measured]
 KINDS: Final = ("declared", "measured")
 
 
-class Taken(NamedTuple):
+class ImportedLots(NamedTuple):
     """The numbers of a file and of its lots, and the obstacle of each that is certified and not registered yet."""
 
     file: int
@@ -109,7 +109,7 @@ class _Read(NamedTuple):
     as_read: AsRead
 
 
-def _read(kind: str, table: Table, reading: Reading) -> _Read:
+def _read(kind: str, table: SheetTable, reading: Reading) -> _Read:
     layout = bar_list.laid_out(table, reading, kind)
     rows = (bar_list.declared_rows if kind == "declared" else bar_list.measured_rows)(layout, reading)
     return _Read(rows.found, rows.errors, layout.as_read())
@@ -123,7 +123,7 @@ async def take_in(
     data: bytes,
     reading: Reading = Reading(),  # noqa: B008
     progress: Progress = _silent,
-) -> Taken:
+) -> ImportedLots:
     """Take in all lots of a bar list in the caller's transaction, and keep the file.
 
     ``kind`` is declared (the lots are advised) or measured (advised lots arrive and go to the register). Raises BadFile
@@ -145,7 +145,7 @@ async def _take_in(
     read: _Read,
     reading: Reading,
     progress: Progress = _silent,
-) -> Taken:
+) -> ImportedLots:
     """Take in the rows of a file and keep it. Raises BadFile, with every problem, and leaves the caller to undo it."""
     await files.check_new(connection, kind, data)
     taking = _Taking(connection, by, reading)
@@ -163,7 +163,7 @@ async def _take_in(
         raise BadFile(sorted(errors))
     numbers = sorted(taking.numbers)
     file = await files.keep(connection, by, kind, name, data, len(rows), {"lots": [numbers[0], numbers[-1]]})
-    return Taken(file, numbers, taking.waiting)
+    return ImportedLots(file, numbers, taking.waiting)
 
 
 class _Taking:

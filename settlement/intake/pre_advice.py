@@ -17,7 +17,7 @@ from settlement.intake.bar_columns import YEARS
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, lots, provenance, warehouses
-from settlement.lots.acceptance import Terms, declared_problems
+from settlement.lots.acceptance import AcceptanceTerms, declared_problems
 from settlement.tables.ledger import trading_account
 from settlement.tables.lots import lot, lot_lock
 from settlement.workbooks.cells import BadFile, RowError
@@ -86,7 +86,7 @@ async def pre_advise(
 class _Register(NamedTuple):
     """The part of the register against which declared lots are checked; ``customs`` by warehouse and by class."""
 
-    classes: Mapping[str, Terms]
+    classes: Mapping[str, AcceptanceTerms]
     accounts: frozenset[str]
     customs_of_warehouses: Mapping[str, str]
     customs_of_classes: Mapping[str, str]

@@ -24,7 +24,7 @@ LONGEST_REFERENCE: Final = 64
 """Characters of a bank reference."""
 
 
-class Payment(NamedTuple):
+class StatedPayment(NamedTuple):
     """A payment in a bank's statement, how its account was found, and for a return the payment that it takes back."""
 
     item_no: int
@@ -39,7 +39,7 @@ async def propose(
     account: str,
     amount_fen: int,
     bank_reference: str,
-    payment: Payment | None = None,
+    payment: StatedPayment | None = None,
     more: Mapping[str, str] | None = None,
     undoes: int | None = None,
 ) -> int:

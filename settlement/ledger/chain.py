@@ -17,7 +17,7 @@ GENESIS: Final = bytes(32)
 """Hash before the first entry."""
 
 
-class Head(NamedTuple):
+class LedgerHead(NamedTuple):
     """The end of the chain: the sequence of the last entry, and its hash."""
 
     sequence: int
@@ -37,14 +37,14 @@ def link(previous: bytes, sequence: int, kind: str, at: int, reference: str | No
     return sha256(previous + f"{sequence}|{kind}|{at}|{reference or ''}|{lines}".encode()).digest()
 
 
-async def head(connection: AsyncConnection) -> Head:
+async def head(connection: AsyncConnection) -> LedgerHead:
     """Return the end of the chain; (0, GENESIS) for an empty ledger."""
     newest = select(ledger_entry.c.sequence, ledger_entry.c.hash).order_by(ledger_entry.c.sequence.desc()).limit(1)
     row = (await connection.execute(newest)).first()
-    return Head(row.sequence, row.hash or GENESIS) if row else Head(0, GENESIS)
+    return LedgerHead(row.sequence, row.hash or GENESIS) if row else LedgerHead(0, GENESIS)
 
 
-async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Head:
+async def verify(connection: AsyncConnection, anchor: LedgerHead | None = None) -> LedgerHead:
     """Read the whole ledger and return the end of its chain.
 
     ``anchor`` is an earlier end that was kept elsewhere; it must still be in the chain. Raises BrokenLedger.
@@ -53,11 +53,11 @@ async def verify(connection: AsyncConnection, anchor: Head | None = None) -> Hea
     lines = func.string_agg(line, aggregate_order_by(literal(","), posting.c.line)).label("lines")
     query = select(ledger_entry, lines).outerjoin(posting, posting.c.sequence == ledger_entry.c.sequence)
     query = query.group_by(ledger_entry.c.sequence).order_by(ledger_entry.c.sequence)
-    end = Head(0, GENESIS)
+    end = LedgerHead(0, GENESIS)
     async for row in await connection.stream(query):
         if row.hash != link(end.hash, row.sequence, row.kind, row.at, row.reference, row.lines or ""):
             raise BrokenLedger(row.sequence, "it is not what was posted, or an entry before it is missing or was added")
-        end = Head(row.sequence, row.hash)
+        end = LedgerHead(row.sequence, row.hash)
         if anchor is not None and anchor.sequence == end.sequence and anchor.hash != end.hash:
             raise BrokenLedger(row.sequence, "it is not the entry of the anchor")
     if anchor is not None and anchor.sequence > end.sequence:

@@ -27,14 +27,14 @@ KINDS: Final[tuple[Any, ...]] = tuple(map(_decoded, EVENTS))
 """The types of events in the order of their tags."""
 
 
-class _Frame(msgspec.Struct, array_like=True, gc=False, frozen=True):
+class _EventFrame(msgspec.Struct, array_like=True, gc=False, frozen=True):
     position: tuple[int, int]
     outcomes: tuple[tuple[reduce(or_, KINDS), ...], ...]  # type: ignore[valid-type]  # made above
     epoch: int = 0
     previous: bytes = b""
 
 
-_decode = msgspec.msgpack.Decoder(_Frame).decode
+_decode = msgspec.msgpack.Decoder(_EventFrame).decode
 
 
 def decode(data: bytes) -> EventFrame:

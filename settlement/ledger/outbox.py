@@ -19,7 +19,7 @@ from settlement.documents.kinds import MOVEMENTS
 from settlement.tables.ledger import outbox
 
 
-class Item(NamedTuple):
+class OutboxItem(NamedTuple):
     """One change of holdings for the engine to make; ``subject`` is the number of the document behind it."""
 
     reference: str
@@ -80,13 +80,13 @@ def _check_net(kind: str, legs: Legs) -> None:
             raise ValueError(f"a {kind} changes all holdings of {asset} by {amount}; allowed is {allowed.value}")
 
 
-async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[str, Item]:
+async def find(connection: AsyncConnection, references: Sequence[str]) -> dict[str, OutboxItem]:
     """Return the outbox's items among these references."""
     if not references:
         return {}
     columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.status)
     rows = await connection.execute(select(*columns).where(among(outbox.c.reference, references)))
-    return {row.reference: Item(row[0], row[1], row[2], legs_of(row[3]), row[4]) for row in rows}
+    return {row.reference: OutboxItem(row[0], row[1], row[2], legs_of(row[3]), row[4]) for row in rows}
 
 
 async def close(

@@ -27,8 +27,8 @@ from settlement.base import bulk
 from settlement.base.database import among
 from settlement.base.sub_accounts import SUFFIXES, owner_of
 from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, StockEffect
-from settlement.ledger.outbox import Item
-from settlement.ledger.posting import MEMBER, Batch
+from settlement.ledger.outbox import OutboxItem
+from settlement.ledger.posting import MEMBER, PostedBatch
 from settlement.tables.ledger import ledger_account, ledger_entry, own_sale, posting, stock, trade, trade_bust
 from settlement.tables.load_outs import load_out
 
@@ -115,19 +115,19 @@ class OwnStocks:
         """Drop what is in memory, after a rollback or another writer's transaction."""
         self._known.clear()
 
-    async def follow(self, connection: AsyncConnection, batch: Batch) -> Followed:
+    async def follow(self, connection: AsyncConnection, batch: PostedBatch) -> Followed:
         """Move stocks by a batch that the ledger has not yet written, in the ledger's transaction."""
         touched = _touched(batch)
         await self._read(connection, touched.keys)
         parts = await _parts(connection, batch.done) | await _parts_of_busts(connection, batch.busts)
         return self._move(batch, touched, parts)
 
-    def follow_trades(self, batch: Batch) -> Followed | None:
+    def follow_trades(self, batch: PostedBatch) -> Followed | None:
         """Move stocks by a batch that moves gold by trades alone; None if some stock of it is not in memory."""
         touched = _touched(batch)
         return self._move(batch, touched, {}) if touched.keys <= self._known.keys() else None
 
-    def _move(self, batch: Batch, touched: _Touched, parts: Mapping[tuple[int, str], int]) -> Followed:
+    def _move(self, batch: PostedBatch, touched: _Touched, parts: Mapping[tuple[int, str], int]) -> Followed:
         annulled = {bust.sequence: bust.trade_id for bust in batch.busts}
         of_side = {side: self._known[key] for side, key in touched.sides.items()}
         sales: dict[int, int] = {}
@@ -181,7 +181,7 @@ async def write(connection: AsyncConnection, followed: Followed) -> None:
     await bulk.upsert(connection, stock, followed.rows)
 
 
-def _touched(batch: Batch) -> _Touched:
+def _touched(batch: PostedBatch) -> _Touched:
     moved: defaultdict[int, defaultdict[Key, int]] = defaultdict(lambda: defaultdict(int))
     for sequence, _, account, amount in batch.lines:
         if account.kind == MEMBER and account.asset != CASH:
@@ -212,7 +212,7 @@ async def _parts_of_busts(connection: AsyncConnection, busts: Sequence[TradeBust
     return {(bust.sequence, bust.sell_account): sold[bust.trade_id] for bust in busts if bust.trade_id in sold}
 
 
-async def _parts(connection: AsyncConnection, done: Sequence[tuple[Item, int]]) -> dict[tuple[int, str], int]:
+async def _parts(connection: AsyncConnection, done: Sequence[tuple[OutboxItem, int]]) -> dict[tuple[int, str], int]:
     """Return by (sequence, account) how much of a load-out, or of its return, is own stock."""
     sheets = {item.subject: sequence for item, sequence in done if item.kind in _BY_PART}
     if not sheets:

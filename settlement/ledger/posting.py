@@ -43,7 +43,7 @@ from goldx.streams.frames import EventFrame
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.ledger import OUTBOX_CLOSED
-from settlement.ledger.outbox import Item
+from settlement.ledger.outbox import OutboxItem
 
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 
@@ -89,7 +89,7 @@ class SequenceGap(Exception):
 
 
 @dataclass
-class Batch:
+class PostedBatch:
     """The rows of some events, of which at most the last one ends a trading day.
 
     ``entries`` and ``lines`` are those of ``moving``, once they are posted: (sequence, kind, time, reference) and
@@ -107,8 +107,8 @@ class Batch:
     references: dict[str, int] = field(default_factory=dict)
     entries: list[tuple[int, str, int, str | None]] = field(default_factory=list)
     lines: list[tuple[int, int, AccountKey, int]] = field(default_factory=list)
-    done: list[tuple[Item, int]] = field(default_factory=list)
-    refused: dict[str, tuple[Item, int, str]] = field(default_factory=dict)
+    done: list[tuple[OutboxItem, int]] = field(default_factory=list)
+    refused: dict[str, tuple[OutboxItem, int, str]] = field(default_factory=dict)
 
     def add(self, events: Sequence[AnyEvent]) -> None:
         """Collect the trades and the newest holdings from events that are all of the frequent kinds."""
@@ -132,7 +132,7 @@ class Sifted(NamedTuple):
 
     after: int
     last: AnyEvent | None
-    batches: Sequence[Batch]
+    batches: Sequence[PostedBatch]
 
 
 async def sift(frames: Sequence[EventFrame], after: int) -> Sifted:
@@ -140,7 +140,7 @@ async def sift(frames: Sequence[EventFrame], after: int) -> Sifted:
 
     Raises SequenceGap if the events are not numbered one by one.
     """
-    batch = Batch()
+    batch = PostedBatch()
     last: AnyEvent | None = None
     batches = [batch]
     expected = after + 1
@@ -164,9 +164,9 @@ async def sift(frames: Sequence[EventFrame], after: int) -> Sifted:
             for event in some:
                 _keep(batch, event)
                 if kind is DayEnded:
-                    batch = Batch()
+                    batch = PostedBatch()
                     batches.append(batch)
-    if len(batches) > 1 and batch == Batch():
+    if len(batches) > 1 and batch == PostedBatch():
         batches.pop()
     return Sifted(after, last, batches)
 
@@ -180,7 +180,7 @@ def _in_order(events: Iterable[AnyEvent], after: int, expected: int) -> list[Any
     return later
 
 
-def _keep(batch: Batch, event: AnyEvent) -> None:
+def _keep(batch: PostedBatch, event: AnyEvent) -> None:
     """Set aside an event that comes seldom."""
     if isinstance(event, AccountOpened):
         batch.accounts.append(event)
@@ -210,7 +210,7 @@ def references_in(events: Iterable[AnyEvent]) -> list[str]:
     return found
 
 
-def post_movements(batch: Batch, ours: Mapping[str, Item]) -> None:
+def post_movements(batch: PostedBatch, ours: Mapping[str, OutboxItem]) -> None:
     """Add the postings of what moves money or metal otherwise than by trades. ``ours``: outbox items by reference."""
     closed: set[str] = {reference for reference, item in ours.items() if item.status in OUTBOX_CLOSED}
     for event in batch.moving:
@@ -242,7 +242,7 @@ def lines_of(event: Trade) -> list[tuple[int, AccountKey, int]]:
     return [line for line in lines if line[2]]
 
 
-def _post_bust(batch: Batch, event: TradeBusted) -> None:
+def _post_bust(batch: PostedBatch, event: TradeBusted) -> None:
     """Add the postings that take a trade back: each line of the trade with the other sign."""
     batch.busts.append(event)
     batch.entries.append((event.sequence, TRADE_BUST, event.at, f"{TRADE}:{event.trade_id}"))
@@ -258,10 +258,10 @@ def _post_bust(batch: Batch, event: TradeBusted) -> None:
 
 
 def _post_movement(
-    batch: Batch,
+    batch: PostedBatch,
     event: HoldingAdjusted | HoldingSettled,
     legs: Legs,
-    ours: Mapping[str, Item],
+    ours: Mapping[str, OutboxItem],
     closed: set[str],
 ) -> None:
     """Add the postings of a movement: against the account of its document's kind; without a document, suspense."""
@@ -289,5 +289,5 @@ def _against(kind: str | None, asset: str) -> str:
     return movement.cash_against if asset == CASH else movement.gold_against
 
 
-def _add_lines(batch: Batch, sequence: int, lines: Iterable[tuple[AccountKey, int]]) -> None:
+def _add_lines(batch: PostedBatch, sequence: int, lines: Iterable[tuple[AccountKey, int]]) -> None:
     batch.lines += [(sequence, number, account, amount) for number, (account, amount) in enumerate(lines, 1) if amount]

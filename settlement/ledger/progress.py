@@ -9,7 +9,7 @@ from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.tables.ledger import outbox, progress, trade
 
 
-class Progress(NamedTuple):
+class PostingProgress(NamedTuple):
     """The last event posted, the number of trades, and the number of items that the engine has not answered."""
 
     sequence: int
@@ -17,10 +17,10 @@ class Progress(NamedTuple):
     outbox: int
 
 
-async def read(connection: AsyncConnection) -> Progress:
+async def read(connection: AsyncConnection) -> PostingProgress:
     """Return all three figures, read by one statement and so at one moment."""
     sequence = select(func.coalesce(func.max(progress.c.sequence), 0)).scalar_subquery()
     trades = select(func.count()).select_from(trade).scalar_subquery()
     waiting = select(func.count()).where(outbox.c.status.in_(OUTBOX_OPEN)).scalar_subquery()
     row = (await connection.execute(select(sequence, trades, waiting))).one()
-    return Progress(*(int(figure) for figure in row))
+    return PostingProgress(*(int(figure) for figure in row))

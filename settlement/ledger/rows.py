@@ -16,7 +16,7 @@ from goldx.protocol.events import Trade
 from goldx.protocol.units import CASH
 from settlement.documents.kinds import TRADE
 from settlement.ledger.chain import link
-from settlement.ledger.posting import FEES, MEMBER, AccountKey, Batch, lines_of
+from settlement.ledger.posting import FEES, MEMBER, AccountKey, PostedBatch, lines_of
 from settlement.tables.ledger import trade
 
 Entry: TypeAlias = tuple[int, str, int, str | None, bytes]
@@ -56,7 +56,7 @@ class Numbers:
         self._of.clear()
         self.sides.clear()
 
-    def missing(self, batch: Batch) -> set[AccountKey]:
+    def missing(self, batch: PostedBatch) -> set[AccountKey]:
         """Return the accounts of a batch of which the number is not known."""
         keys = {line[2] for line in batch.lines}
         if batch.trades and FEES not in self._of and any(event.buy_fee or event.sell_fee for event in batch.trades):
@@ -93,7 +93,7 @@ class Rows:
         self.hash = previous
         self._numbers = numbers
 
-    async def make(self, batch: Batch) -> None:
+    async def make(self, batch: PostedBatch) -> None:
         """Make the rows of a batch in the order of its events, giving other tasks their turns."""
         lines: defaultdict[int, list[tuple[int, AccountKey, int]]] = defaultdict(list)
         for sequence, line, account, amount in batch.lines:

@@ -27,7 +27,7 @@ from settlement.tables.ledger import instrument
 from settlement.tables.lots import acceptance
 
 
-class Terms(NamedTuple):
+class AcceptanceTerms(NamedTuple):
     """The terms on which a class takes lots. Fineness in e5; no ``warehouses``: every one."""
 
     symbol: str
@@ -56,7 +56,7 @@ class Terms(NamedTuple):
         return found
 
 
-async def terms(connection: AsyncConnection) -> dict[str, Terms]:
+async def terms(connection: AsyncConnection) -> dict[str, AcceptanceTerms]:
     """Return the terms of every class that the exchange has defined."""
     live = select(acceptance).where(acceptance.c.status == "LIVE")
     rules = {row.symbol: row for row in await connection.execute(live)}
@@ -65,10 +65,10 @@ async def terms(connection: AsyncConnection) -> dict[str, Terms]:
         band = (grade.symbol, grade.min_fineness, grade.max_fineness)
         rule = rules.get(grade.symbol)
         if rule is None:
-            found[grade.symbol] = Terms(*band, (grade.form,), (), 0, FINENESS_RULES[0], UMPIRE_RULES[0])
+            found[grade.symbol] = AcceptanceTerms(*band, (grade.form,), (), 0, FINENESS_RULES[0], UMPIRE_RULES[0])
         else:
             places = (tuple(rule.forms), tuple(rule.warehouses), rule.min_fine_mg)
-            found[grade.symbol] = Terms(*band, *places, rule.fineness_rule, rule.umpire_rule)
+            found[grade.symbol] = AcceptanceTerms(*band, *places, rule.fineness_rule, rule.umpire_rule)
     return found
 
 
@@ -79,14 +79,16 @@ async def check(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
         refuse(found[row.symbol], row, row.fineness_e5, row.fine_mg)
 
 
-def refuse(taken: Terms, row: Row[Any], fineness_e5: int, fine_mg: int, place: str | None = None) -> None:
+def refuse(taken: AcceptanceTerms, row: Row[Any], fineness_e5: int, fine_mg: int, place: str | None = None) -> None:
     """Refuse a lot whose fineness or fine weight the terms do not take; ``place`` is its future warehouse."""
     for topic, text in taken.objections(row.form, place or row.warehouse, fineness_e5, fine_mg).items():
         reason = "OUTSIDE_BAND" if topic == "fineness" else "NOT_ACCEPTED"
         raise Refused(reason, f"lot {row.lot_id}: {text}")
 
 
-def declared_problems(taken: Terms, form: str, place: str, gross_cg: int, fineness_e5: int) -> Mapping[str, str]:
+def declared_problems(
+    taken: AcceptanceTerms, form: str, place: str, gross_cg: int, fineness_e5: int
+) -> Mapping[str, str]:
     """Return why a class does not take a lot as it is declared, by topic."""
     return taken.objections(form, place, fineness_e5, fine_weight(gross_cg, fineness_e5).mg)
 
@@ -139,7 +141,7 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
     await advance(connection, acceptance, ACCEPTANCE, by, "decline", subjects)
 
 
-async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Terms]:
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[AcceptanceTerms]:
     """Return what each class accepts now, by symbol."""
     found = await terms(connection)
     return cut([found[symbol] for symbol in sorted(found)], lambda one: one.symbol, page)

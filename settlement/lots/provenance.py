@@ -46,7 +46,7 @@ _REFINED_FROM_E5 = 99_500
 MAX_DOCUMENTS = 20
 
 
-class Record(NamedTuple):
+class ProvenanceRecord(NamedTuple):
     """The record of a lot; texts are numbers or names of papers, ``country`` a code of two letters (ISO 3166)."""
 
     origin: str
@@ -58,7 +58,7 @@ class Record(NamedTuple):
     conflict_area: bool = False
 
 
-def check(record: Record) -> Record:
+def check(record: ProvenanceRecord) -> ProvenanceRecord:
     """Return the record if it is well formed. Raises BadValue; a record that lacks something is well formed."""
     if record.origin not in ORIGINS:
         raise BadValue("origin", record.origin, "one of " + ", ".join(ORIGINS))
@@ -79,7 +79,7 @@ def _is_country(code: str) -> bool:
     return found is not None and found.alpha_2 == code
 
 
-def missing(record: Record) -> list[str]:
+def missing(record: ProvenanceRecord) -> list[str]:
     """Return the fields that the record lacks to be complete."""
     required = ["country", "seller_check", "documents"]
     if record.origin == "MINE":
@@ -87,7 +87,7 @@ def missing(record: Record) -> list[str]:
     return [name for name in required if not getattr(record, name)]
 
 
-def grade(record: Record, form: str, fineness_e5: int) -> tuple[str, list[str]]:
+def grade(record: ProvenanceRecord, form: str, fineness_e5: int) -> tuple[str, list[str]]:
     """Return the grade by rule PROVENANCE_RISK_1, and the reasons for it."""
     high = []
     if record.conflict_area:
@@ -105,7 +105,7 @@ def grade(record: Record, form: str, fineness_e5: int) -> tuple[str, list[str]]:
     return "LOW", [f"origin {record.origin}"]
 
 
-async def write(connection: AsyncConnection, by: str, records: Mapping[int, Record]) -> None:
+async def write(connection: AsyncConnection, by: str, records: Mapping[int, ProvenanceRecord]) -> None:
     """Add a record to each of these lots, or to none. Raises BadValue, Refused for a lot that is registered or gone."""
     found = await lots.find(connection, list(records), lock=True)
     rows = []
@@ -143,11 +143,11 @@ async def of_lots(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[i
     return {row.lot_id: row for row in await connection.execute(query)}
 
 
-def inherited(parents: Sequence[Row[Any]]) -> Record:
+def inherited(parents: Sequence[Row[Any]]) -> ProvenanceRecord:
     """Return the record of a melt's child: the riskiest parent's origin, with all parents' records as documents."""
     worst = max(parents, key=lambda row: (GRADES.index(row.grade), row.lot_id))
     documents = [f"provenance {row.provenance_no} of lot {row.lot_id}" for row in parents][:MAX_DOCUMENTS]
-    return Record(
+    return ProvenanceRecord(
         worst.origin,
         worst.country,
         worst.licence,

@@ -27,7 +27,7 @@ UMPIRE_RULES: Final = (NEAREST_MEAN, MIDDLE)
 MIDDLE: the middle one of the three."""
 
 
-class Decision(NamedTuple):
+class SplitDecision(NamedTuple):
     """The final fineness in e5, the rule that gave it, and who pays the umpire: A, B, BOTH or, without one, None."""
 
     final_e5: int
@@ -45,17 +45,17 @@ def mean(a_e5: int, b_e5: int) -> int:
     return half_even(a_e5 + b_e5, 2)
 
 
-def agree(a_e5: int, b_e5: int) -> Decision:
+def agree(a_e5: int, b_e5: int) -> SplitDecision:
     """Return the decision within the limit: the mean."""
-    return Decision(mean(a_e5, b_e5), MEAN_RULE)
+    return SplitDecision(mean(a_e5, b_e5), MEAN_RULE)
 
 
-def umpire(a_e5: int, b_e5: int, umpire_e5: int, rule: str) -> Decision:
+def umpire(a_e5: int, b_e5: int, umpire_e5: int, rule: str) -> SplitDecision:
     """Return the decision beyond the limit, by the named rule."""
     from_a, from_b = abs(a_e5 - umpire_e5), abs(b_e5 - umpire_e5)
     payer = "BOTH" if from_a == from_b else "A" if from_a > from_b else "B"
     if rule == MIDDLE:
-        return Decision(sorted((a_e5, b_e5, umpire_e5))[1], MIDDLE, payer)
+        return SplitDecision(sorted((a_e5, b_e5, umpire_e5))[1], MIDDLE, payer)
     if from_a == from_b:
-        return Decision(umpire_e5, NEAREST_MEAN, payer)
-    return Decision(mean(a_e5 if from_a < from_b else b_e5, umpire_e5), NEAREST_MEAN, payer)
+        return SplitDecision(umpire_e5, NEAREST_MEAN, payer)
+    return SplitDecision(mean(a_e5 if from_a < from_b else b_e5, umpire_e5), NEAREST_MEAN, payer)

@@ -11,7 +11,7 @@ from settlement.reconciliation import break_limits, break_values, breaks, past_l
 from settlement.reconciliation.break_areas import area_of
 
 
-class Listed(NamedTuple):
+class ListedBreak(NamedTuple):
     """A row of ``recon_break`` with what follows from it; ``value_fen`` is None where it is unknown.
 
     ``past_limit``: it stops the next day from opening.
@@ -24,7 +24,9 @@ class Listed(NamedTuple):
     past_limit: bool
 
 
-async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, past_limit: bool = False) -> Page[Listed]:
+async def listing(
+    connection: AsyncConnection, page: PageRequest = ALL, *, past_limit: bool = False
+) -> Page[ListedBreak]:
     """Return the breaks that are not corrected, oldest first; only those past their limit if ``past_limit``."""
     if past_limit:
         found = [one for one in await _seen(connection, await breaks.open_breaks(connection)) if one.past_limit]
@@ -33,18 +35,18 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, past_
     return Page(await _seen(connection, rows), rows.next)
 
 
-async def _seen(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Listed]:
+async def _seen(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[ListedBreak]:
     limits, values = await break_limits.by_area(connection), await break_values.of(connection, rows)
     seen = []
     for row in rows:
         area = area_of(row.scope, row.kind)
         desk = break_limits.desk(row.days, limits[area])
         past = past_limits.is_past(row.status, area, row.days, limits[area])
-        seen.append(Listed(row, area, values[row.break_id], desk, past))
+        seen.append(ListedBreak(row, area, values[row.break_id], desk, past))
     return seen
 
 
-async def show(connection: AsyncConnection, break_id: int) -> Listed:
+async def show(connection: AsyncConnection, break_id: int) -> ListedBreak:
     """Return one break in any state. Raises BadValue."""
     (found,) = await _seen(connection, [await breaks.find(connection, break_id)])
     return found

@@ -16,7 +16,7 @@ from settlement.documents.counts import INVENTORY_COUNT
 from settlement.intake.bar_rows import BarKey
 from settlement.reconciliation import breaks, count_results, count_sessions, counting
 from settlement.reconciliation.breaks import Break, count_scope
-from settlement.reconciliation.count_results import Result
+from settlement.reconciliation.count_results import CountResult
 from settlement.tables.counts import count_signature, inventory_count
 
 
@@ -44,7 +44,7 @@ async def cancel(connection: AsyncConnection, by: str, number: int, reason: str)
 
 async def _known(connection: AsyncConnection, row: Row[object]) -> tuple[Break, ...]:
     """Return the differences from the register about which those who have signed agree."""
-    results: dict[BarKey, Result | None] = {}
+    results: dict[BarKey, CountResult | None] = {}
     unclear: set[BarKey] = set()
     listed = await count_results.listed(connection, row.count_no, 1)
     for turn in range(1, count_results.round_of(row) + 1):

@@ -21,9 +21,9 @@ from settlement.intake.bar_columns import YEARS
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales
 from settlement.reconciliation import count_results, count_sessions
-from settlement.reconciliation.count_results import LIST, SCAN, Result
+from settlement.reconciliation.count_results import LIST, SCAN, CountResult
 from settlement.workbooks import writing
-from settlement.workbooks.cells import BadFile, Cell, RowError, Table, decimal_text, normal_heading, plain_text
+from settlement.workbooks.cells import BadFile, Cell, RowError, SheetTable, decimal_text, normal_heading, plain_text
 from settlement.workbooks.headings import HEADINGS
 
 COLUMNS: Final = ("line", "refiner", "serial", "year", "found", "gross_g", "seal", "condition")
@@ -55,7 +55,7 @@ def blank_list(row: Row[Any], bars: Sequence[Row[Any]]) -> bytes:
     return writing.write_xlsx(f"Count {row.count_no} {row.warehouse}", COLUMNS, rows)
 
 
-def _heading(table: Table) -> tuple[int, list[str | None]]:
+def _heading(table: SheetTable) -> tuple[int, list[str | None]]:
     """Return the place of the row with the headings and the column of each of its cells. Raises BadFile."""
     for place, row in enumerate(table.rows[:40]):
         names = [_KNOWN.get(normal_heading(cell.text)) for cell in row.cells]
@@ -96,7 +96,7 @@ _READERS: Final[Mapping[str, Callable[[str, Cell], Any]]] = {
 }
 
 
-def read(table: Table, expected: Sequence[BarKey]) -> tuple[list[Result], str]:
+def read(table: SheetTable, expected: Sequence[BarKey]) -> tuple[list[CountResult], str]:
     """Return what a counter's file says of each bar, and whether it is a LIST or a SCAN.
 
     ``expected`` are the bars on the list. Lines that say nothing are left out. Raises BadFile with every error.
@@ -106,7 +106,7 @@ def read(table: Table, expected: Sequence[BarKey]) -> tuple[list[Result], str]:
     by_number: dict[str, list[BarKey]] = {}
     for key in expected:
         by_number.setdefault(fold(key.serial), []).append(key)
-    results: list[Result] = []
+    results: list[CountResult] = []
     errors: list[RowError] = []
     lines: dict[BarKey, int] = {}
     for row in table.rows[place + 1 :]:
@@ -142,21 +142,21 @@ def _says_something(values: Mapping[str, Any], source: str) -> bool:
     return any(name in values for name in ("found", "gross_g", "seal"))
 
 
-def _result(values: Mapping[str, Any], by_number: Mapping[str, Sequence[BarKey]]) -> Result:
+def _result(values: Mapping[str, Any], by_number: Mapping[str, Sequence[BarKey]]) -> CountResult:
     if "serial" not in values:
         raise BadValue("serial", "", "the number of the bar")
     about = (values.get("found", True), values.get("gross_g"), values.get("seal"), values.get("condition", ""))
     if "refiner" in values:
-        return Result(BarKey(values["refiner"], values["serial"], values.get("year", 0)), *about)
+        return CountResult(BarKey(values["refiner"], values["serial"], values.get("year", 0)), *about)
     known = [key for key in by_number.get(fold(values["serial"]), ()) if values.get("year", key.year) == key.year]
     if len(known) != 1:
         allowed = "with its maker, as the list has no bar of this number" if not known else "with its maker, as the "
         allowed += "" if not known else f"list has {len(known)} bars of this number"
         raise BadValue("serial", values["serial"], allowed)
-    return Result(known[0], *about)
+    return CountResult(known[0], *about)
 
 
-async def take_in(connection: AsyncConnection, by: str, number: int, name: str, data: bytes, table: Table) -> int:
+async def take_in(connection: AsyncConnection, by: str, number: int, name: str, data: bytes, table: SheetTable) -> int:
     """Enter what a counter's file says, keep the file, and return how many bars it is about.
 
     Raises BadFile, BadValue, and Refused as ``count_results.enter`` and ``files.keep`` do.

@@ -30,7 +30,7 @@ SCAN: Final = "SCAN"
 LONGEST_CONDITION: Final = 200
 
 
-class Result(NamedTuple):
+class CountResult(NamedTuple):
     """A counter's entry about one bar; weight and seal are None where they were not looked at."""
 
     key: BarKey
@@ -72,7 +72,7 @@ async def listed(connection: AsyncConnection, number: int, turn: int) -> dict[Ba
 
 
 async def enter(
-    connection: AsyncConnection, by: str, number: int, results: Sequence[Result], source: str = TYPED
+    connection: AsyncConnection, by: str, number: int, results: Sequence[CountResult], source: str = TYPED
 ) -> int:
     """Record what a counter found in the present round and return how many bars that were.
 
@@ -113,7 +113,7 @@ async def enter(
     return len(rows)
 
 
-async def of_counter(connection: AsyncConnection, number: int, turn: int, counter: str) -> dict[BarKey, Result]:
+async def of_counter(connection: AsyncConnection, number: int, turn: int, counter: str) -> dict[BarKey, CountResult]:
     """Return what holds of a counter's entries in a round, by ``BarKey.compared``: the newest about each bar."""
     query = select(count_result).where(
         count_result.c.count_no == number, count_result.c.round == turn, count_result.c.counter == counter
@@ -121,7 +121,7 @@ async def of_counter(connection: AsyncConnection, number: int, turn: int, counte
     found = {}
     for row in await connection.execute(query.order_by(count_result.c.result_no)):
         key = BarKey(row.refiner, row.serial, row.year)
-        found[key.compared] = Result(key, row.found, row.gross_cg, row.seal, row.condition)
+        found[key.compared] = CountResult(key, row.found, row.gross_cg, row.seal, row.condition)
     return found
 
 
@@ -172,7 +172,7 @@ async def signed_of(connection: AsyncConnection, row: Row[Any], turn: int) -> di
     return signed
 
 
-def differ(one: Result | None, other: Result | None) -> bool:
+def differ(one: CountResult | None, other: CountResult | None) -> bool:
     """Return whether two counters say different things about a bar; what one has not looked at is no difference."""
     found = one is not None and one.found
     if found != (other is not None and other.found):
@@ -186,7 +186,7 @@ def differ(one: Result | None, other: Result | None) -> bool:
     return one.seal is not None and other.seal is not None and not same(one.seal, other.seal)
 
 
-def agreed(one: Result | None, other: Result | None) -> Result | None:
+def agreed(one: CountResult | None, other: CountResult | None) -> CountResult | None:
     """Return what two counters who do not differ found of a bar; None for one that is not there.
 
     The first counter's weight and seal go before the second's.
@@ -195,7 +195,7 @@ def agreed(one: Result | None, other: Result | None) -> Result | None:
         return None
     gross = other.gross_cg if one.gross_cg is None else one.gross_cg
     condition = "; ".join(dict.fromkeys(filter(None, (one.condition, other.condition))))
-    return Result(one.key, True, gross, other.seal if one.seal is None else one.seal, condition)
+    return CountResult(one.key, True, gross, other.seal if one.seal is None else one.seal, condition)
 
 
 def some(keys: Sequence[BarKey]) -> str:
@@ -204,6 +204,6 @@ def some(keys: Sequence[BarKey]) -> str:
     return ", ".join(map(str, keys[:3])) + more
 
 
-def compared(first: Mapping[BarKey, Result], second: Mapping[BarKey, Result]) -> list[BarKey]:
+def compared(first: Mapping[BarKey, CountResult], second: Mapping[BarKey, CountResult]) -> list[BarKey]:
     """Return the bars about which two counters differ, by ``BarKey.compared``, in the order of their entries."""
     return [key for key in {**first, **second} if differ(first.get(key), second.get(key))]

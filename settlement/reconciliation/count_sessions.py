@@ -33,7 +33,7 @@ MOST_LOTS: Final = 100_000
 LONGEST_SEED: Final = 64
 
 
-class Extent(NamedTuple):
+class CountExtent(NamedTuple):
     """The bars that are counted: all of them, these ``lots``, or so many of a ``sample``.
 
     ``seed`` draws the sample; None: a new one.
@@ -53,7 +53,7 @@ class Extent(NamedTuple):
         return LOTS if self.lots else FULL if self.sample is None else SAMPLE
 
 
-ALL_BARS: Final = Extent()
+ALL_BARS: Final = CountExtent()
 
 
 def drawn(seed: str, lots: Iterable[int], size: int) -> list[int]:
@@ -66,7 +66,7 @@ def drawn(seed: str, lots: Iterable[int], size: int) -> list[int]:
 
 
 async def propose(
-    connection: AsyncConnection, by: str, place: str, counters: Sequence[str], why: str, extent: Extent = ALL_BARS
+    connection: AsyncConnection, by: str, place: str, counters: Sequence[str], why: str, extent: CountExtent = ALL_BARS
 ) -> int:
     """Propose a count of a warehouse by two counters and return the proposal's number.
 

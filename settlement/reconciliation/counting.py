@@ -24,7 +24,7 @@ from settlement.intake.bar_rows import BarKey
 from settlement.lots import lots
 from settlement.reconciliation import breaks, count_results, count_sessions, warehouse_statement
 from settlement.reconciliation.breaks import Break, count_scope
-from settlement.reconciliation.count_results import Result
+from settlement.reconciliation.count_results import CountResult
 from settlement.reconciliation.count_sessions import FULL
 from settlement.reconciliation.statement_file import StatementBar
 from settlement.tables.base import staff
@@ -35,7 +35,7 @@ _LINE: Final = re.compile("^line [0-9]+(: )?")
 _ABSENT: Final = ("MISSING_AT_WAREHOUSE", "TIMING")
 
 
-class Outcome(NamedTuple):
+class ClosedCount(NamedTuple):
     """A closed count: the bars of its list, those found, and the breaks."""
 
     count_no: int
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     breaks: tuple[Break, ...]
 
 
-async def _entries(connection: AsyncConnection, row: Row[Any], turn: int) -> tuple[dict[BarKey, Result], ...]:
+async def _entries(connection: AsyncConnection, row: Row[Any], turn: int) -> tuple[dict[BarKey, CountResult], ...]:
     counters = count_results.counters_of(row)
     return tuple([await count_results.of_counter(connection, row.count_no, turn, name) for name in counters])
 
@@ -74,7 +74,7 @@ async def _typed_list(connection: AsyncConnection, number: int) -> dict[BarKey, 
 
 
 async def compare(
-    connection: AsyncConnection, row: Row[Any], results: Mapping[BarKey, Result | None]
+    connection: AsyncConnection, row: Row[Any], results: Mapping[BarKey, CountResult | None]
 ) -> tuple[Break, ...]:
     """Compare what was found with the register as a statement of the warehouse is; other bars of it do not count."""
     expected = await count_results.listed(connection, row.count_no, 1)
@@ -120,7 +120,7 @@ async def recount(connection: AsyncConnection, by: str, number: int) -> int:
     return len(rows)
 
 
-async def _results(connection: AsyncConnection, row: Row[Any], turn: int) -> dict[BarKey, Result | None]:
+async def _results(connection: AsyncConnection, row: Row[Any], turn: int) -> dict[BarKey, CountResult | None]:
     """Return what the counters agree on, by ``BarKey.compared``.
 
     Raises Refused (COUNT_UNFINISHED) where they differ, or bars are to be counted again first.
@@ -140,7 +140,7 @@ async def _results(connection: AsyncConnection, row: Row[Any], turn: int) -> dic
     return {**results, **{key: count_results.agreed(first.get(key), second.get(key)) for key in counted}}
 
 
-async def close(connection: AsyncConnection, by: str, number: int) -> Outcome:
+async def close(connection: AsyncConnection, by: str, number: int) -> ClosedCount:
     """Close a count as its supervisor: the differences become breaks, and the record is written.
 
     Raises BadValue; Refused: ILLEGAL_STEP, SAME_PERSON for a counter, COUNT_UNFINISHED while a counter has not signed,
@@ -163,13 +163,13 @@ async def close(connection: AsyncConnection, by: str, number: int) -> Outcome:
     await advance(connection, inventory_count, INVENTORY_COUNT, by, "close", [number], values)
     await _keep_record(connection, await count_sessions.find(connection, number), results, found, signed)
     there = sum(result is not None for result in results.values())
-    return Outcome(number, run_id, len(expected), there, found)
+    return ClosedCount(number, run_id, len(expected), there, found)
 
 
 async def _keep_record(
     connection: AsyncConnection,
     row: Row[Any],
-    results: Mapping[BarKey, Result | None],
+    results: Mapping[BarKey, CountResult | None],
     found: tuple[Break, ...],
     signed: list[dict[str, int]],
 ) -> None:
@@ -209,7 +209,7 @@ async def _keep_record(
     await audit.record(connection, act)
 
 
-def _said(result: Result | None) -> dict[str, Any]:
+def _said(result: CountResult | None) -> dict[str, Any]:
     if result is None:
         return {"found": False, "gross_cg": None, "seal": None, "condition": ""}
     return {"found": True, "gross_cg": result.gross_cg, "seal": result.seal, "condition": result.condition}

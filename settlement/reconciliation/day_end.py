@@ -19,7 +19,7 @@ from settlement.documents.reconciliation import BREAK, CORRECTED, WRITTEN_OFF
 from settlement.reconciliation import break_work, breaks, holdings
 from settlement.reconciliation.break_areas import DAY_END, DAY_END_SCOPE
 from settlement.reconciliation.breaks import Break
-from settlement.reconciliation.holdings import Difference
+from settlement.reconciliation.holdings import HoldingDifference
 from settlement.tables.reconciliation import recon_break
 
 _RESOLVED: Final = BREAK.steps["resolve"].after
@@ -30,7 +30,7 @@ async def open_breaks(
     by: str,
     day: date,
     sequence: int,
-    found: Sequence[Difference],
+    found: Sequence[HoldingDifference],
     owner: str,
     reason: str,
 ) -> dict[tuple[str, str], int]:

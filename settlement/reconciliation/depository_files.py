@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base.database import trial
 from settlement.intake import files
 from settlement.reconciliation import depository_reader
-from settlement.reconciliation.depository_report import CATEGORIES, DepositoryStock, Figures, Report, shown
+from settlement.reconciliation.depository_report import CATEGORIES, DepositoryReport, DepositoryStock, Figures, shown
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead, ReadRow, Word
 from settlement.workbooks.formats import Stated
@@ -17,7 +17,7 @@ from settlement.workbooks.formats import Stated
 class ReadReport(NamedTuple):
     """A report that holds, and its file as it was read."""
 
-    report: Report
+    report: DepositoryReport
     as_read: AsRead
 
 
@@ -31,7 +31,7 @@ def _read(data: bytes, stated: Stated) -> ReadReport:
         about = sheets.first_of(found)
         stocks, as_read = (json.loads(line) for line in found)
     rows = (DepositoryStock(line, name, category, Figures(*figures)) for line, name, category, figures in stocks)
-    return ReadReport(Report(tuple(about), tuple(rows)), _as_read(*as_read))
+    return ReadReport(DepositoryReport(tuple(about), tuple(rows)), _as_read(*as_read))
 
 
 def _as_read(how: Any, heading: int, rows: Any, total: int, words: Any) -> AsRead:
@@ -40,7 +40,7 @@ def _as_read(how: Any, heading: int, rows: Any, total: int, words: Any) -> AsRea
     )
 
 
-async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, report: Report) -> int:
+async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, report: DepositoryReport) -> int:
     """Keep the file of a correct report with its totals; return its number. Raises Refused (FILE_KNOWN)."""
     await files.check_new(connection, "depository", data)
     totals = {category: shown(report.total(category).total) for category in CATEGORIES}
@@ -48,7 +48,7 @@ async def keep(connection: AsyncConnection, by: str, name: str, data: bytes, rep
     return await files.keep(connection, by, "depository", name, data, len(report.stocks), result)
 
 
-async def preview(connection: AsyncConnection, by: str, name: str, data: bytes, report: Report) -> int | None:
+async def preview(connection: AsyncConnection, by: str, name: str, data: bytes, report: DepositoryReport) -> int | None:
     """Do what ``keep`` does and take it back; return None, as no file has a number. Raises what it raises."""
     async with trial(connection):
         await keep(connection, by, name, data, report)

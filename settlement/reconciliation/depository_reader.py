@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from settlement.reconciliation import depository_report
 from settlement.workbooks import reader
-from settlement.workbooks.cells import Table
+from settlement.workbooks.cells import SheetTable
 
 
-def lines_of(table: Table) -> Iterator[str]:
+def lines_of(table: SheetTable) -> Iterator[str]:
     """Return the lines that say what a report holds. Raises BadFile."""
     report = depository_report.read(table)
     yield json.dumps(report.about)

@@ -13,7 +13,7 @@ from settlement.base.arithmetic import parse_decimal
 from settlement.workbooks import cells
 from settlement.workbooks.as_read import AsRead
 from settlement.workbooks.as_read import as_read as shown_as_read
-from settlement.workbooks.cells import BadFile, Row, RowError, Table, normal_heading
+from settlement.workbooks.cells import BadFile, Row, RowError, SheetTable, normal_heading
 from settlement.workbooks.headings import DEPOSITORY, FIGURES
 
 COLUMNS: Final = ("previous", "received", "withdrawn", "net", "adjustment", "total")
@@ -42,7 +42,7 @@ class DepositoryStock(NamedTuple):
     figures: Figures
 
 
-class Report(NamedTuple):
+class DepositoryReport(NamedTuple):
     """A whole report; ``about`` are the titles above the table: metal, unit and dates."""
 
     about: tuple[str, ...]
@@ -53,12 +53,12 @@ class Report(NamedTuple):
         return _sum([stock.figures for stock in self.stocks if category in (None, stock.category)])
 
 
-def is_report(table: Table) -> bool:
+def is_report(table: SheetTable) -> bool:
     """Return whether a table has the headings of a depository's report."""
     return _heading_at(table) is not None
 
 
-def read(table: Table) -> Report:
+def read(table: SheetTable) -> DepositoryReport:
     """Read and check a report. Raises BadFile with every row that is wrong."""
     at = _heading_at(table)
     if at is None:
@@ -68,10 +68,10 @@ def read(table: Table) -> Report:
         raise BadFile(errors)
     places = {FIGURES.get(normal_heading(c.text)): n for n, c in enumerate(table.rows[at].cells) if c.text}
     about = tuple(cell.text for row in table.rows[:at] for cell in row.cells if cell.text)
-    return Report(about, tuple(_Body(places).read(table.rows[at + 1 :])))
+    return DepositoryReport(about, tuple(_Body(places).read(table.rows[at + 1 :])))
 
 
-def as_read(table: Table) -> AsRead:
+def as_read(table: SheetTable) -> AsRead:
     """Return a report as it was read."""
     at = _heading_at(table) or 0
     rows = table.rows[at:]
@@ -79,7 +79,7 @@ def as_read(table: Table) -> AsRead:
     return shown_as_read(table, rows, [FIGURES.get(name, name) or None for name in names])
 
 
-def _unreadable(table: Table, at: int) -> list[RowError]:
+def _unreadable(table: SheetTable, at: int) -> list[RowError]:
     """Return the cells that hold no value: any in titles and rows, and the merged ones among a row's figures."""
     heading = table.rows[at].cells
     names = {place: normal_heading(cell.text) for place, cell in enumerate(heading)}
@@ -94,7 +94,7 @@ def _unreadable(table: Table, at: int) -> list[RowError]:
     return [error for error in found if error is not None]
 
 
-def _heading_at(table: Table) -> int | None:
+def _heading_at(table: SheetTable) -> int | None:
     for number, row in enumerate(table.rows[: cells.HEADING_WITHIN]):
         found = {normal_heading(cell.text) for cell in row.cells}
         if DEPOSITORY in found and found >= FIGURES.keys():

@@ -15,7 +15,7 @@ MOST: Final = 100
 """The most differences that are returned."""
 
 
-class Difference(NamedTuple):
+class HoldingDifference(NamedTuple):
     """The balance of an account in the ledger and its total in the engine, where the two differ."""
 
     account: str
@@ -31,7 +31,7 @@ class Difference(NamedTuple):
 
 async def differences(
     connection: AsyncConnection, of_account: str | None = None, of_asset: str | None = None
-) -> list[Difference]:
+) -> list[HoldingDifference]:
     """Return where engine and ledger differ now, by account and asset; only of an account or an asset, if given."""
     columns = ledger_account.c
     ledger = select(columns.name, columns.asset, columns.balance).where(columns.kind == "member").subquery("ledger")
@@ -45,4 +45,4 @@ async def differences(
         query = query.where(account == of_account)
     if of_asset is not None:
         query = query.where(asset == of_asset)
-    return [Difference(row[0], row[1], int(row[2]), int(row[3])) for row in await connection.execute(query)]
+    return [HoldingDifference(row[0], row[1], int(row[2]), int(row[3])) for row in await connection.execute(query)]

@@ -44,7 +44,7 @@ A fee that goes from one bill to another, which acts do, is looked at in ``settl
 """
 
 
-class Marks(NamedTuple):
+class RecordEnds(NamedTuple):
     """Where the records end in a snapshot.
 
     ``audit_number``: the newest act. ``change_no``: the newest change that the snapshot sees. ``transaction``: the
@@ -92,7 +92,7 @@ class Since(NamedTuple):
         return sorted(found)
 
 
-async def marks(connection: AsyncConnection) -> Marks:
+async def marks(connection: AsyncConnection) -> RecordEnds:
     """Return where the records end in the caller's snapshot."""
     newest = select(
         select(func.coalesce(func.max(audit_log.c.number), 0)).scalar_subquery(),
@@ -101,10 +101,10 @@ async def marks(connection: AsyncConnection) -> Marks:
         text("(SELECT system_identifier::text FROM pg_control_system())"),
         text("(SELECT version_num FROM alembic_version)"),
     )
-    return Marks(*(await connection.execute(newest)).one())
+    return RecordEnds(*(await connection.execute(newest)).one())
 
 
-async def read(connection: AsyncConnection, sequence: int, trade_fees_fen: int, at: Marks) -> Since | None:
+async def read(connection: AsyncConnection, sequence: int, trade_fees_fen: int, at: RecordEnds) -> Since | None:
     """Return what was written since these marks; None if that cannot be known.
 
     A row was deleted, or given to something else, and what it was about before is not known any more; or the marks are

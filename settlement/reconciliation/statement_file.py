@@ -79,12 +79,12 @@ _STATED: Final = ("status", "seal", "customs", "owner", "day")
 """Columns that a statement may lack, in the order of the fields of StatementBar."""
 
 
-def laid_out(table: cells.Table, reading: Reading) -> Layout:
+def laid_out(table: cells.SheetTable, reading: Reading) -> Layout:
     """Return a statement under its headings."""
     return bar_rows.lay_out(table, _COLUMNS, (*KEY, *_COLUMNS), reading)
 
 
-def read(table: cells.Table, reading: Reading) -> list[StatementBar]:
+def read(table: cells.SheetTable, reading: Reading) -> list[StatementBar]:
     """Return the lines of a statement. Raises BadFile with every error; a bar that is listed twice is a break."""
 
     def make(line: int, key: BarKey, values: Mapping[str, Any]) -> StatementBar:

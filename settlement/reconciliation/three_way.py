@@ -46,7 +46,7 @@ from settlement.reconciliation import day_end, documents, fees, histories
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run
-from settlement.reconciliation.since import Marks, Since, marks
+from settlement.reconciliation.since import RecordEnds, Since, marks
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
 from settlement.tables.closing import balance_at_end
@@ -66,7 +66,7 @@ from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
 from settlement.tables.reconciliation import recon_run
 
 
-class Report(NamedTuple):
+class RunReport(NamedTuple):
     """One run: the number of figures compared, the sequence at which they were read, and the breaks."""
 
     run_id: int
@@ -78,9 +78,9 @@ class Report(NamedTuple):
 class Run(NamedTuple):
     """A run with what was compared, None for everything, and where the records ended in its snapshot."""
 
-    report: Report
+    report: RunReport
     since: Since | None
-    marks: Marks
+    marks: RecordEnds
 
 
 class Comparison:
@@ -112,7 +112,7 @@ Tell = Callable[[int, int], Awaitable[None]]
 FindProof = Callable[[AsyncConnection], Awaitable[Since | None]]
 
 
-async def reconcile(engine: AsyncEngine, by: str) -> Report:
+async def reconcile(engine: AsyncEngine, by: str) -> RunReport:
     """Compare everything, store the run and its breaks, and return the report."""
     return (await run(engine, by)).report
 
@@ -134,7 +134,7 @@ async def run(engine: AsyncEngine, by: str, find_proof: FindProof | None = None,
     async with engine.begin() as connection:
         run_id = await record_run(connection, by, BOOKS, *counted, proved=proved, known=known)
         await day_end.end_corrected(connection, by, run_id, found.breaks)
-    return Run(Report(run_id, found.sequence, found.checked, tuple(found.breaks)), since, at)
+    return Run(RunReport(run_id, found.sequence, found.checked, tuple(found.breaks)), since, at)
 
 
 async def last_run(connection: AsyncConnection, *, whole: bool = False) -> Row[Any] | None:

@@ -46,7 +46,7 @@ from settlement.tables.load_outs import load_out, load_out_lot
 from settlement.tables.lots import custody_event, lot, lot_lock
 
 
-class Outcome(NamedTuple):
+class StatementComparison(NamedTuple):
     """A comparison: bars of the statement, lots of the register, both gross weights in 0.01 g, and the breaks.
 
     ``second``: a second person has entered the statement; ``signed_by``: the number of the warehouse's key that it is
@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
         return self.second or self.signed_by is not None
 
 
-class _Register(NamedTuple):
+class _WarehouseRegister(NamedTuple):
     """The register's records of one warehouse: customs status, lots, and by lot seals, locks and owners.
 
     ``members``: the member by account.
@@ -82,7 +82,7 @@ class _Register(NamedTuple):
     members: Mapping[str, str | None]
 
     @classmethod
-    async def read(cls, connection: AsyncConnection, place: str) -> "_Register":
+    async def read(cls, connection: AsyncConnection, place: str) -> "_WarehouseRegister":
         """Read them. Raises BadValue for an unknown warehouse."""
         customs = await warehouses.customs_of(connection, place)
         lots = await _lots_at(connection, place)
@@ -105,9 +105,9 @@ class _Register(NamedTuple):
         return any(same(name, code) for code in (account, self.members.get(account)) if code)
 
 
-async def compare(connection: AsyncConnection, place: str, lines: Sequence[StatementBar]) -> Outcome:
+async def compare(connection: AsyncConnection, place: str, lines: Sequence[StatementBar]) -> StatementComparison:
     """Compare a statement of warehouse ``place`` with the register. Raises BadValue for an unknown warehouse."""
-    register = await _Register.read(connection, place)
+    register = await _WarehouseRegister.read(connection, place)
     stated: dict[BarKey, list[StatementBar]] = {}
     for line in lines:
         stated.setdefault(line.key.compared, []).append(line)
@@ -135,7 +135,7 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
             found.append(_missing(_subject(place, key, row), row, register.locks.get(row.lot_id, set())))
     found += _drift(place, single)
     weights = (sum(line.gross_cg for line in lines), sum(map(_weight, register.lots.values())))
-    return Outcome(None, len(lines), len(register.lots), *weights, tuple(found))
+    return StatementComparison(None, len(lines), len(register.lots), *weights, tuple(found))
 
 
 def _subject(place: str, key: BarKey, row: Row[Any] | None) -> str:
@@ -158,7 +158,7 @@ def _capitals(folded: str) -> str:
 
 async def expected(connection: AsyncConnection, place: str) -> list[StatementBar]:
     """Return the lines that a warehouse's statement should have. Raises BadValue for an unknown warehouse."""
-    register = await _Register.read(connection, place)
+    register = await _WarehouseRegister.read(connection, place)
     return [register.line(number, key) for number, key in enumerate(register.lots, 1)]
 
 
@@ -258,7 +258,7 @@ def _differences(subject: str, row: Row[Any], stated: StatementBar, right: State
 
 
 def _owner_difference(
-    register: _Register, subject: str, row: Row[Any], stated: StatementBar, right: StatementBar
+    register: _WarehouseRegister, subject: str, row: Row[Any], stated: StatementBar, right: StatementBar
 ) -> list[Break]:
     """Return the break of a bar for which the statement names another owner."""
     if stated.owner is None or right.owner is None or register.is_owner(stated.owner, right.owner):
@@ -319,7 +319,7 @@ async def take_in(
     data: bytes,
     lines: Sequence[StatementBar],
     signature: bytes | None = None,
-) -> Outcome:
+) -> StatementComparison:
     """Compare a statement, record the differences as breaks of this warehouse, and keep the file unchanged.
 
     Breaks that it does not show end when the warehouse's key has signed the file, or a second person takes in the same
@@ -354,7 +354,7 @@ async def preview(
     data: bytes,
     lines: Sequence[StatementBar],
     signature: bytes | None = None,
-) -> Outcome:
+) -> StatementComparison:
     """Do what ``take_in`` does and take it back. Raises what it raises."""
     async with trial(connection):
         outcome = await take_in(connection, by, place, day, name, data, lines, signature)

@@ -24,7 +24,7 @@ from settlement.intake import pre_advice
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, warehouses
-from settlement.lots.provenance import Record
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.recycling import aml, counters, tickets, two_way
 from settlement.tables.recycling import counter_item, posted_price
 
@@ -93,14 +93,14 @@ async def _check_of_today(connection: AsyncConnection, ticket_no: int) -> None:
         raise Refused("OFFER_EXPIRED", text)
 
 
-class Payment(NamedTuple):
+class CounterPayment(NamedTuple):
     """The amount paid out, in fen, and the numbers of the reports that follow from it."""
 
     fen: int
     reports: tuple[int, ...]
 
 
-async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str, reference: str) -> Payment:
+async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str, reference: str) -> CounterPayment:
     """Pay an accepted offer out, in cash or by transfer. The person who made the offer may not.
 
     Raises BadValue, and Refused: SAME_PERSON, OFFER_EXPIRED after the day of the offer, DUE_DILIGENCE if the day's cash
@@ -125,7 +125,7 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
         allowed = "the bank's number of a transfer that has paid no other ticket"
         raise BadValue("payment_reference", reference, allowed) from error
     reports = await aml.after_cash(connection, by, row.seller_id, day) if method == "CASH" else []
-    return Payment(row.offered_fen, tuple(reports))
+    return CounterPayment(row.offered_fen, tuple(reports))
 
 
 async def deliver(
@@ -145,7 +145,7 @@ async def deliver(
         row = await tickets.find(connection, ticket_no, lock=True)
         allow(COUNTER_TICKET, "deliver", ticket_no, row.status)
         counter = await counters.find(connection, row.counter)
-        provenance = Record(
+        provenance = ProvenanceRecord(
             origin="RECYCLED_CONSUMER",
             country="CN",
             seller_check=f"SELLER-{row.seller_id}",

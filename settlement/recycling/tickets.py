@@ -27,7 +27,7 @@ from settlement.tables.recycling import counter_item, counter_ticket
 MAX_ITEMS: Final = 200
 
 
-class Item(NamedTuple):
+class TicketItem(NamedTuple):
     """An item on the scale: weight in 0.01 g, the marks on it, and its origin as the seller states it."""
 
     description: str
@@ -79,7 +79,7 @@ async def _new(connection: AsyncConnection, by: str, status: str, values: Mappin
     return number
 
 
-async def add_item(connection: AsyncConnection, by: str, ticket_no: int, item: Item) -> int:
+async def add_item(connection: AsyncConnection, by: str, ticket_no: int, item: TicketItem) -> int:
     """Put an item on an open ticket and return its line. Raises BadValue, and Refused (ILLEGAL_STEP)."""
     row = await find(connection, ticket_no, lock=True)
     await authorize(connection, COUNTER_TICKET, "screen", by, [ticket_no])

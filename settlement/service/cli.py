@@ -126,9 +126,9 @@ def verify(context: click.Context, anchor: tuple[int, bytes] | None, ledger_anch
     Own stock is recomputed from the ledger, and all rows are compared with the record of their changes.
     """
 
-    async def work(connection: AsyncConnection) -> tuple[audit.Head, chain.Head, list[str]]:
-        log = await audit.verify(connection, None if anchor is None else audit.Head(*anchor))
-        ledger = await chain.verify(connection, None if ledger_anchor is None else chain.Head(*ledger_anchor))
+    async def work(connection: AsyncConnection) -> tuple[audit.AuditHead, chain.LedgerHead, list[str]]:
+        log = await audit.verify(connection, None if anchor is None else audit.AuditHead(*anchor))
+        ledger = await chain.verify(connection, None if ledger_anchor is None else chain.LedgerHead(*ledger_anchor))
         rows = [f"{row.table} {row.key}: {row.note}" for row in await changes.all_differences(connection)]
         return log, ledger, await own_stock.differences(connection) + rows
 

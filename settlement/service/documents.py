@@ -121,7 +121,7 @@ def written(kind: str, row: Row[Any]) -> dict[str, Any]:
     return in_units(found)
 
 
-class Listed(NamedTuple):
+class ListedDocument(NamedTuple):
     """A document in a listing: number, state and contents."""
 
     number: int
@@ -131,7 +131,7 @@ class Listed(NamedTuple):
 
 async def listing(
     connection: AsyncConnection, kind: str, page: PageRequest = ALL, *, status: str | None = None
-) -> Page[Listed]:
+) -> Page[ListedDocument]:
     """Return the documents of a kind by number, or only those of one ``status``. Raises BadValue."""
     table, query = _table(kind), _query(kind)
     if status is not None:
@@ -139,10 +139,10 @@ async def listing(
             raise BadValue("status", status, "one of " + ", ".join(MACHINES[kind].states))
         query = query.where(table.c.status == status)
     rows = await fetch(connection, query, (_number(table),), page)
-    return Page((Listed(row[0], row.status, written(kind, row)) for row in rows), rows.next)
+    return Page((ListedDocument(row[0], row.status, written(kind, row)) for row in rows), rows.next)
 
 
-class Answer(NamedTuple):
+class EngineAnswer(NamedTuple):
     """The engine's answer about a document: state of its item in the outbox, and the reason of a refusal."""
 
     reference: str
@@ -160,7 +160,7 @@ class Document(NamedTuple):
     says: Mapping[str, Any]
     lots: Sequence[int]
     proposals: Sequence[Mapping[str, Any]]
-    answers: Sequence[Answer]
+    answers: Sequence[EngineAnswer]
 
 
 async def show(connection: AsyncConnection, kind: str, number: int) -> Document:
@@ -179,10 +179,10 @@ async def show(connection: AsyncConnection, kind: str, number: int) -> Document:
     )
 
 
-async def _answers(connection: AsyncConnection, kinds: Iterable[str], subjects: Sequence[int]) -> list[Answer]:
+async def _answers(connection: AsyncConnection, kinds: Iterable[str], subjects: Sequence[int]) -> list[EngineAnswer]:
     query = select(outbox).where(outbox.c.kind.in_(tuple(kinds)), among(outbox.c.subject, subjects))
     rows = await connection.execute(query.order_by(outbox.c.number))
-    return [Answer(row.reference, row.status, row.reason, row.sequence) for row in rows]
+    return [EngineAnswer(row.reference, row.status, row.reason, row.sequence) for row in rows]
 
 
 class Shown(NamedTuple):
@@ -201,7 +201,7 @@ class Shown(NamedTuple):
     decided_by: str | None
     lots: Sequence[int]
     accounts: Sequence[str]
-    answers: Sequence[Answer]
+    answers: Sequence[EngineAnswer]
 
     @property
     def finished(self) -> bool:

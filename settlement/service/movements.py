@@ -17,11 +17,11 @@ from settlement.base import audit, proposals
 from settlement.base.steps import SERVICE
 from settlement.documents.kinds import KINDS
 from settlement.ledger import outbox
-from settlement.ledger.outbox import Item
+from settlement.ledger.outbox import OutboxItem
 
 
 @runtime_checkable
-class Decision(Protocol):
+class ActsOnDecision(Protocol):
     """Acts on the decisions about a kind of proposal. ``subjects`` are the numbers of its documents."""
 
     async def approved(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
@@ -29,14 +29,14 @@ class Decision(Protocol):
 
 
 @runtime_checkable
-class Movement(Decision, Protocol):
+class ActsOnMovement(ActsOnDecision, Protocol):
     """Acts on the engine's answers, too, for a kind that moves holdings."""
 
     async def done(self, connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None: ...
     async def refused(self, connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None: ...
 
 
-def _decision(name: str) -> Decision:
+def _decision(name: str) -> ActsOnDecision:
     """Import the module or object that decides a kind. Raises TypeError if it lacks a method that the kind needs."""
     kind = KINDS[name]
     module, _, attribute = kind.decided_by.partition(":")
@@ -45,17 +45,17 @@ def _decision(name: str) -> Decision:
         found = getattr(found, attribute)
     if isinstance(found, type):
         found = found()
-    if not isinstance(found, Decision if kind.movement is None else Movement):
+    if not isinstance(found, ActsOnDecision if kind.movement is None else ActsOnMovement):
         raise TypeError(f"{kind.decided_by} lacks a method that a decision about {name} needs")
     return found
 
 
-DECISIONS: Final[Mapping[str, Decision]] = {name: _decision(name) for name in KINDS}
+DECISIONS: Final[Mapping[str, ActsOnDecision]] = {name: _decision(name) for name in KINDS}
 
 
-def _movement(name: str) -> Movement:
+def _movement(name: str) -> ActsOnMovement:
     found = DECISIONS[name]
-    assert isinstance(found, Movement)
+    assert isinstance(found, ActsOnMovement)
     return found
 
 
@@ -92,7 +92,9 @@ async def _check_kind(connection: AsyncConnection, proposal_id: int, kind: str |
 
 
 async def close(
-    connection: AsyncConnection, done: Sequence[tuple[Item, int]], refused: Mapping[str, tuple[Item, int, str]]
+    connection: AsyncConnection,
+    done: Sequence[tuple[OutboxItem, int]],
+    refused: Mapping[str, tuple[OutboxItem, int, str]],
 ) -> None:
     """Record the engine's answers and act on them for the documents behind the outbox, in the ledger's transaction."""
     if not done and not refused:

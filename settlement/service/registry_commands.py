@@ -33,7 +33,7 @@ from settlement.base.public_keys import LONGEST, PublicHalf, parse_public_half
 from settlement.base.refusal import Refused
 from settlement.documents.registered import ENDING, STATUSES
 from settlement.service.commands import in_transaction
-from settlement.service.standings import Standings, Taken
+from settlement.service.standings import Standings, StepTaken
 
 REASON = click.option("--reason", required=True, help="Why; it is in the audit log.")
 
@@ -164,10 +164,10 @@ def _record(kind: str, found: Row[Any]) -> dict[str, object]:
     return dict(zip(COLUMNS[kind].split(), _row(kind, found), strict=True))
 
 
-def _take(step: str, kind: str, code: str, reason: str) -> Taken:
+def _take(step: str, kind: str, code: str, reason: str) -> StepTaken:
     """Take a step, with the database migrated if it answers. A refusal ends the command with its reason."""
 
-    async def run() -> Taken:
+    async def run() -> StepTaken:
         settings = Settings()
         url = resolve_database_url(settings)
         reader, reachable = KeyReader(url), True
@@ -206,7 +206,7 @@ def _take(step: str, kind: str, code: str, reason: str) -> Taken:
 DONE = {"ACTIVE": "in use again", "SUSPENDED": "suspended", "ENDED": "ended"}
 
 
-def _say(taken: Taken) -> None:
+def _say(taken: StepTaken) -> None:
     done = "revoked" if (taken.kind, taken.status) == ("key", "ENDED") else DONE[taken.status]
     text = f"{taken.kind} {taken.code} is {done}"
     if not taken.registered:

@@ -24,7 +24,7 @@ from settlement.documents.registered import ACTIVE, SUSPENDED
 log = structlog.get_logger()
 
 
-class Taken(NamedTuple):
+class StepTaken(NamedTuple):
     """A step that was taken: the status it led to, and whether the register and the gateways have it."""
 
     kind: str
@@ -53,7 +53,7 @@ class Standings:
         *,
         second_person: bool = False,
         reachable: bool = True,
-    ) -> Taken:
+    ) -> StepTaken:
         """Take a step. ``second_person``: resuming or ending takes another person.
 
         ``reachable``: False if the register is known to be away.
@@ -77,7 +77,7 @@ class Standings:
         registered = reachable and await self._write(notice)
         if not registered and not noticed:
             raise RegisterAway("neither the register nor Redis is reachable: nothing was changed")
-        return Taken(kind, code, notice.status, registered, noticed)
+        return StepTaken(kind, code, notice.status, registered, noticed)
 
     async def _write(self, notice: Notice) -> bool:
         """Write a notice into the register; return False if the database has gone away meanwhile."""
@@ -115,7 +115,7 @@ class Standings:
             return False
         return True
 
-    async def _take_up(self, notice: Notice, second_person: bool) -> Taken:
+    async def _take_up(self, notice: Notice, second_person: bool) -> StepTaken:
         """Write changes that the register lacks, remove the notices, and then take the step in the register."""
         reader = KeyReader(self._url)
         try:
@@ -134,7 +134,7 @@ class Standings:
         await drop_notices(self._redis, self._keys, [known.change_id for known in about if known.status == SUSPENDED])
         async with self._database.begin() as connection:
             await standings.write(connection, notice, strict=True)
-        return Taken(notice.kind, notice.code, notice.status, True, True)
+        return StepTaken(notice.kind, notice.code, notice.status, True, True)
 
 
 async def write_late(database: AsyncEngine, notice: Notice) -> None:

@@ -17,7 +17,7 @@ from goldx.streams.frames import EventFrame
 from settlement.base import bulk, trading_days
 from settlement.ledger import busts, chain, day_ends, outbox, own_stock
 from settlement.ledger.own_stock import OwnStocks
-from settlement.ledger.posting import AccountKey, Batch, Sifted, post_movements, references_in, sift
+from settlement.ledger.posting import AccountKey, PostedBatch, Sifted, post_movements, references_in, sift
 from settlement.ledger.rows import Numbers, Rows
 from settlement.service import movements
 from settlement.tables.ledger import (
@@ -56,7 +56,7 @@ class WrongShard(Exception):
 class Made(NamedTuple):
     """A batch with its rows in the ledger, and those of its own stocks."""
 
-    batch: Batch
+    batch: PostedBatch
     rows: Rows
     stocks: own_stock.Followed
 
@@ -189,7 +189,7 @@ class Ledger:
         self._posted = sifted.last.sequence
         return self._posted
 
-    async def _make_and_write(self, connection: AsyncConnection, batch: Batch, last: int) -> None:
+    async def _make_and_write(self, connection: AsyncConnection, batch: PostedBatch, last: int) -> None:
         """Make the rows of a batch with what the database knows, and write them; ``last``: its last event."""
         post_movements(batch, await outbox.find(connection, references_in(batch.moving)))
         stocks = await self._stocks.follow(connection, batch)
@@ -218,7 +218,7 @@ class Ledger:
             await day_ends.keep(connection, ended.sequence)
         await movements.close(connection, batch.done, batch.refused)
 
-    async def _find_accounts(self, connection: AsyncConnection, batch: Batch) -> None:
+    async def _find_accounts(self, connection: AsyncConnection, batch: PostedBatch) -> None:
         """Read the numbers of a batch's ledger accounts; open those that have no posting yet."""
         missing = sorted(self._numbers.missing(batch))
         if not missing:
@@ -229,7 +229,7 @@ class Ledger:
         rows = await connection.execute(query.where(tuple_(columns.kind, columns.name, columns.asset).in_(missing)))
         self._numbers.add({AccountKey(row[0], row[1], row[2]): row[3] for row in rows})
 
-    async def _write_facts(self, connection: AsyncConnection, batch: Batch) -> None:
+    async def _write_facts(self, connection: AsyncConnection, batch: PostedBatch) -> None:
         """Write the accounts, classes, prices and holdings that the engine has published."""
         rows = [{c.name: getattr(event, c.name) for c in trading_account.c} for event in batch.accounts]
         await bulk.insert_new(connection, trading_account, rows)

@@ -234,7 +234,7 @@ day_proof = Table(
     string("revision"),
 )
 """The days at whose close a run found nothing: the last sequence, the fees of the trades that stood at it, and where
-the records ended that the run saw (``settlement.reconciliation.since.Marks``)."""
+the records ended that the run saw (``settlement.reconciliation.since.RecordEnds``)."""
 
 day_archive = Table(
     "day_archive",

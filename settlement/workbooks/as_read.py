@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from settlement.workbooks.cells import Cell, Row, Table
+from settlement.workbooks.cells import Cell, Row, SheetTable
 
 ROWS: Final = 20
 """So many rows are shown; what is wrong in the others is named by its line."""
@@ -55,7 +55,7 @@ class AsRead(NamedTuple):
 
 
 def as_read(
-    table: Table,
+    table: SheetTable,
     numbered: Sequence[Row],
     columns: Sequence[str | None],
     how: Sequence[str] = (),

@@ -83,7 +83,7 @@ def cell_name(line: int, place: int) -> str:
     return f"{letters}{line}"
 
 
-class Table(NamedTuple):
+class SheetTable(NamedTuple):
     """A file that was read.
 
     ``dialect`` tells people how: encoding and separator, or the sheet's name. ``how`` says of each of these what it is,
@@ -142,7 +142,7 @@ def is_heading(texts: Sequence[str], known: Container[str], at_least: int = 2) -
     return number >= at_least and (2 * number > len(texts) or number >= MANY)
 
 
-def find_heading(table: Table, known: Container[str]) -> Sequence[Row]:
+def find_heading(table: SheetTable, known: Container[str]) -> Sequence[Row]:
     """Return the rows from the heading on: the first row that ``is_heading``.
 
     Titles above the heading are passed over; where no row is a heading, the first one is taken for it.

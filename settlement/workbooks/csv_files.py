@@ -13,7 +13,17 @@ from collections.abc import Container, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from settlement.workbooks.cells import HEADING_WITHIN, TEXT, UNREADABLE, BadFile, Cell, Row, RowError, Table, is_heading
+from settlement.workbooks.cells import (
+    HEADING_WITHIN,
+    TEXT,
+    UNREADABLE,
+    BadFile,
+    Cell,
+    Row,
+    RowError,
+    SheetTable,
+    is_heading,
+)
 from settlement.workbooks.limits import check_size, refused
 from settlement.workbooks.marks import is_error
 from settlement.workbooks.writing import plain
@@ -60,7 +70,7 @@ class _Text(NamedTuple):
     text: str
 
 
-def read(data: bytes, encoding: str | None, separator: str | None, known: Container[str]) -> Table:
+def read(data: bytes, encoding: str | None, separator: str | None, known: Container[str]) -> SheetTable:
     """Return the non-empty rows.
 
     ``encoding`` and ``separator`` are stated beside the file, or found out by ``known`` headings, which are as
@@ -73,7 +83,7 @@ def read(data: bytes, encoding: str | None, separator: str | None, known: Contai
     rows = list(_rows(found.text, mark))
     name = next(name for name, sign in SEPARATORS.items() if sign == mark)
     how = (f"encoding {found.encoding}: {shown_by}", f"separator {name}: {separated_by}")
-    return Table("CSV", f"{found.encoding.upper()}, separated by {name}", rows, how)
+    return SheetTable("CSV", f"{found.encoding.upper()}, separated by {name}", rows, how)
 
 
 def _declared(data: bytes, encoding: str | None) -> tuple[_Text, str] | None:

@@ -25,7 +25,7 @@ from settlement.workbooks.cells import (
     UNREADABLE,
     Cell,
     Row,
-    Table,
+    SheetTable,
     without_trailing_zeros,
 )
 from settlement.workbooks.csv_files import text_cell
@@ -70,7 +70,7 @@ class Stated(NamedTuple):
     headings: Sequence[str] = ()
 
 
-def parse(data: bytes, stated: Stated = Stated()) -> Table:  # noqa: B008
+def parse(data: bytes, stated: Stated = Stated()) -> SheetTable:  # noqa: B008
     """Return the rows that hold anything. Raises BadFile."""
     workbook = next((name for begin, name in _BEGINNINGS.items() if data.startswith(begin)), None)
     if workbook is None:
@@ -101,7 +101,7 @@ def _check_archive(data: bytes) -> None:
         raise refused("it is a ZIP archive and no XLSX; CSV, XLSX and XLS are read")
 
 
-def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
+def _workbook(kind: str, data: bytes, wanted: str | None) -> SheetTable:
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheet = _sheet(book, wanted)
@@ -122,7 +122,7 @@ def _workbook(kind: str, data: bytes, wanted: str | None) -> Table:
     how = f"sheet {sheet.name!r}: " + ("as stated" if wanted is not None else "no other holds anything")
     hidden = [str(row.line) for row in rows if row.line - 1 in marks.hidden]
     notes = [f"hidden rows are read too: {', '.join(hidden)}"] if hidden else []
-    return Table(kind, f"sheet {sheet.name!r}", rows, (how, *notes))
+    return SheetTable(kind, f"sheet {sheet.name!r}", rows, (how, *notes))
 
 
 def _mark(cells: list[list[Cell]], marks: Marks, merged: Sequence[tuple[Place, Place]]) -> None:

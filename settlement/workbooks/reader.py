@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from settlement.workbooks.cells import BadFile, Table
+from settlement.workbooks.cells import BadFile, SheetTable
 from settlement.workbooks.formats import Stated, parse
 
 MAX_MEMORY: Final = 2**30
@@ -32,7 +32,7 @@ def limit() -> None:
     FIRST_TO_END.write_text("1000")
 
 
-def lines_of(table: Table) -> Iterator[str]:
+def lines_of(table: SheetTable) -> Iterator[str]:
     """Return the lines that say what a table holds."""
     yield json.dumps({"format": table.format, "dialect": table.dialect, "how": table.how})
     for line, cells in table.rows:
@@ -40,7 +40,7 @@ def lines_of(table: Table) -> Iterator[str]:
 
 
 def main(
-    arguments: list[str], given: IO[bytes], out: IO[str], written: Callable[[Table], Iterator[str]] = lines_of
+    arguments: list[str], given: IO[bytes], out: IO[str], written: Callable[[SheetTable], Iterator[str]] = lines_of
 ) -> None:
     """Read the file within the limits and write its contents, or what ``written`` makes of them."""
     limit()

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, Any, Final, TypeVar
 
-from settlement.workbooks.cells import BadFile, Cell, Row, RowError, Table
+from settlement.workbooks.cells import BadFile, Cell, Row, RowError, SheetTable
 from settlement.workbooks.formats import MAX_BYTES, Stated
 from settlement.workbooks.limits import refused
 from settlement.workbooks.reader import MAX_CPU_SECONDS, MAX_FOUND, MAX_MEMORY
@@ -34,7 +34,7 @@ _READERS: Final = ThreadPoolExecutor(AT_ONCE, "file")
 _KEPT_SETTINGS: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
-async def read_async(data: bytes, stated: Stated = NOTHING) -> Table:
+async def read_async(data: bytes, stated: Stated = NOTHING) -> SheetTable:
     """Do the same as ``read`` without blocking the event loop, or the threads for other work."""
     return await in_turn(lambda: read(data, stated))
 
@@ -44,7 +44,7 @@ async def in_turn(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_READERS, work)
 
 
-def read(data: bytes, stated: Stated = NOTHING) -> Table:
+def read(data: bytes, stated: Stated = NOTHING) -> SheetTable:
     """Return the non-empty rows; ``stated`` is what is known of the file beside it. Raises BadFile."""
     with found_by("settlement.workbooks.reader", data, json.dumps(stated)) as found:
         head = first_of(found)
@@ -52,7 +52,7 @@ def read(data: bytes, stated: Stated = NOTHING) -> Table:
         for text in found:
             line, cells = json.loads(text)
             rows.append(Row(line, tuple(Cell(*cell) for cell in cells)))
-    return Table(head["format"], head["dialect"], rows, tuple(head["how"]))
+    return SheetTable(head["format"], head["dialect"], rows, tuple(head["how"]))
 
 
 def first_of(found: IO[bytes]) -> Any:

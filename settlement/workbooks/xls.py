@@ -44,7 +44,7 @@ def marks(data: bytes, number: int, sheets: int) -> Marks:
     offsets, percentages = _globals(content)
     if len(offsets) != sheets:
         raise BadWorkbook(f"it lists {len(offsets)} sheets where {sheets} are found")
-    sheet = _Sheet(percentages)
+    sheet = _XlsSheet(percentages)
     depth = 0
     for kind, body in _records(content, offsets[number]):
         depth += (kind == _BOF) - (kind == _EOF)
@@ -96,7 +96,7 @@ def _code(body: bytes, version: int) -> str:
     return body[3:].decode("utf-16-le" if body[2] & 1 else "latin-1", errors="replace")
 
 
-class _Sheet:
+class _XlsSheet:
     """Takes the records of a sheet, one after the other, and keeps what is not a plain value."""
 
     def __init__(self, percentages: set[int]) -> None:

@@ -33,7 +33,7 @@ def marks(data: bytes, sheet: str) -> Marks:
     """Return what the sheet of that name says of its cells. Raises BadWorkbook and errors of zipfile."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = _Parts(archive)
-        found = _Sheet(parts.percentages(), stale=parts.is_stale)
+        found = _XlsxSheet(parts.percentages(), stale=parts.is_stale)
         parts.walk(parts.sheet(sheet), found.start, found.text)
     found.end_cell()
     return Marks(found.unreadable, found.percentages, found.hidden)
@@ -118,7 +118,7 @@ class _Parts:
         )
 
 
-class _Sheet:
+class _XlsxSheet:
     """Reads a sheet from its beginning to its end, and keeps what is not a plain value."""
 
     def __init__(self, percentages: frozenset[str], *, stale: bool) -> None:

@@ -76,7 +76,7 @@ async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
         threads: list[threading.Thread] = []
         read = snapshot.read
 
-        def beside(found: snapshot.Snapshot, view: View) -> None:
+        def beside(found: snapshot.ViewSnapshot, view: View) -> None:
             threads.append(threading.current_thread())
             read(found, view)
 
@@ -150,7 +150,7 @@ async def test_a_snapshot_is_passed_over_that_is_torn_or_of_another_stream(
             assert snapshot.parse(file.read_bytes()), "a new one has taken its place"
 
 
-def replaced(parsed: snapshot.Snapshot, **changes: Any) -> snapshot.Snapshot:
+def replaced(parsed: snapshot.ViewSnapshot, **changes: Any) -> snapshot.ViewSnapshot:
     return msgspec.structs.replace(parsed, **changes)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldx.client.keys import Key
-from goldx.demo.shell import Result, Shell
+from goldx.demo.shell import CommandResult, Shell
 from goldx.demo.staff import Rest
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
@@ -60,7 +60,7 @@ async def until_posted(supervisor: Supervisor) -> None:
             await asyncio.sleep(0.05)
 
 
-def check(command: str, result: Result, printed: str) -> None:
+def check(command: str, result: CommandResult, printed: str) -> None:
     output = f"{command}\n{result.output}{result.error}"
     assert (result.exit_code != 0) == (printed == "refused"), output
     assert printed == "refused" or printed in result.output, output

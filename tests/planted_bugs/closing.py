@@ -206,7 +206,7 @@ BUGS = (
         "a difference that no run has found keeps no day closed",
         OPENING,
         "found = await holdings.differences(connection)",
-        "found = list[holdings.Difference]()",
+        "found = list[holdings.HoldingDifference]()",
     ),
     Bug("a phase that is set by hand opens the day", OPENING, ", columns.planned_at.is_not(None))", ")"),
     Bug("a killed write of a record is written on", ARCHIVE, "partial.unlink(missing_ok=True)", "pass"),

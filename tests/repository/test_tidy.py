@@ -26,6 +26,10 @@ METAPHORS = re.compile(
 )
 OPENINGS = re.compile(r"(?:Of the|Whose|Whoever|Who(?= )|What(?= )|That(?= ))\b")
 """Beginnings of docstrings that are no sentence with a subject."""
+SHARED_CLASSES = frozenset({"Account", "Cancelled", "Deal", "Order", "OwnTrade", "Placed"})
+"""The same thing as engine, gateway and member's program have it: each package may have a class of that name."""
+EXCHANGE = re.compile(r"(?i)(?<!assay_)(?<!assay)exchange")
+"""The market. An exchange of assays is called so."""
 FIXTURE = re.compile(r"pytest(_asyncio)?\.fixture\b")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 HOUSE = re.compile(r"house (?:rules?|accounts?|arithmetic)|\bin-house\b|[`\"']house[`\"']|house\|client", re.IGNORECASE)
@@ -130,6 +134,31 @@ def test_names_use_no_metaphor() -> None:
             if {word.lower() for word in words} & banned:
                 found.add(f"{name_of(file)}: {name}")
     assert sorted(found) == []
+
+
+def test_no_two_classes_of_the_product_share_a_name() -> None:
+    """Private ones neither: who reads a name in a message, a search or a traceback knows what it means."""
+    places: dict[str, list[str]] = {}
+    for file in files(*PRODUCT):
+        for node in nodes_of(file):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(name_of(file))
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert {name: found for name, found in twice.items() if name not in SHARED_CLASSES} == {}
+    assert set(twice) == SHARED_CLASSES, "the list has no name too many"
+    packages = {name: [place.partition("/")[0] for place in found] for name, found in twice.items()}
+    assert {name: found for name, found in packages.items() if len(set(found)) < len(found)} == {}
+
+
+def test_exchange_means_the_market() -> None:
+    """In names of settlement and of the core, which have no class or function about the market as a whole."""
+    found = [
+        f"{name_of(file)}:{node.lineno}: {node.name}"
+        for file in files("settlement", "matching/core", "api/settlement_routes")
+        for node in nodes_of(file)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and EXCHANGE.search(node.name)
+    ]
+    assert found == []
 
 
 def grouped_only_for_the_formatter(file: Path) -> Iterator[int]:

@@ -4,7 +4,7 @@ from settlement.intake import bar_list
 from settlement.intake.bar_list import Declared, Measured
 from settlement.intake.bar_rows import Reading
 from settlement.workbooks import sheets
-from settlement.workbooks.cells import Table
+from settlement.workbooks.cells import SheetTable
 
 USUAL = Reading()
 
@@ -19,11 +19,11 @@ def measured(data: bytes, reading: Reading = USUAL) -> list[Measured]:
     return measured_rows(sheets.read(data, reading.stated), reading)
 
 
-def declared_rows(table: Table, reading: Reading = USUAL) -> list[Declared]:
+def declared_rows(table: SheetTable, reading: Reading = USUAL) -> list[Declared]:
     """Return the declared columns of a table that was read. Raises BadFile."""
     return bar_list.declared_rows(bar_list.laid_out(table, reading, "declared"), reading).whole()
 
 
-def measured_rows(table: Table, reading: Reading = USUAL) -> list[Measured]:
+def measured_rows(table: SheetTable, reading: Reading = USUAL) -> list[Measured]:
     """Return the measured columns of a table that was read. Raises BadFile."""
     return bar_list.measured_rows(bar_list.laid_out(table, reading, "measured"), reading).whole()

@@ -125,7 +125,9 @@ async def _register(exchange: SmallExchange, rest: Rest) -> None:
         own = {"member": "A", "name": "Member A", "account_number": f"6222000{number}", "bank": "ICBC"}
         await _approve(exchange, rest, (await rest(ONE, "POST", "/payees", json=own))["proposal"])
         async with exchange.engine.begin() as connection:
-            await withdrawals.ask(connection, "A", "A-1", withdrawals.Request(f"R-{number}", "A.H", 1, number + 1))
+            await withdrawals.ask(
+                connection, "A", "A-1", withdrawals.AskedWithdrawal(f"R-{number}", "A.H", 1, number + 1)
+            )
         order = {"account": "A.H", "amount": "0.01", "payee": number + 1}
         await rest(ONE, "POST", "/payment-orders", json=order)
 

@@ -21,7 +21,7 @@ from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
 from settlement.load_outs import claims, handing_over
 from settlement.lots import acceptance, provenance, sampling
-from settlement.lots.provenance import Record
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import GrossWeight, parse_weight
 from settlement.reconciliation import (
@@ -35,8 +35,8 @@ from settlement.reconciliation import (
     warehouse_keys,
     warehouse_statement,
 )
-from settlement.reconciliation.count_results import Result as Counted
-from settlement.reconciliation.count_sessions import Extent
+from settlement.reconciliation.count_results import CountResult as Counted
+from settlement.reconciliation.count_sessions import CountExtent
 from settlement.recycling import aml, offers, sellers, tickets
 from settlement.recycling.sellers import Identity
 from settlement.tables.counts import inventory_count
@@ -253,7 +253,7 @@ class MetalActs(Clerks):
     @about("provenance")
     async def accept_risk(self) -> None:
         number = await advised(self._exchange, serial=next(self._names))
-        record = Record("BANK", "CN", None, None, "KYB-1", ("D-1",), conflict_area=True)
+        record = ProvenanceRecord("BANK", "CN", None, None, "KYB-1", ("D-1",), conflict_area=True)
         await self._act(provenance.write, ONE, {number: record})
         await self._act(provenance.propose_acceptance, ONE, number, "EDD-1")
 
@@ -294,7 +294,7 @@ class MetalActs(Clerks):
     @about("counter_ticket", "aml_report")
     async def sell(self) -> None:
         ticket = await self._act(tickets.open_ticket, ONE, "C1", self._dice.choice(SELLERS), "COPY", "CLEAR", "UN")
-        item = tickets.Item("bar", "", "NONAPPROVED_BAR", 10_000, "own")
+        item = tickets.TicketItem("bar", "", "NONAPPROVED_BAR", 10_000, "own")
         await self._act(tickets.add_item, ONE, ticket, item)
         await self._act(tickets.screen, ONE, ticket, {1: 99_900})
         await self._act(offers.make, ONE, ticket)
@@ -359,7 +359,7 @@ class MetalActs(Clerks):
 
     @about("inventory_count")
     async def count(self) -> None:
-        extent = Extent(sample=1)
+        extent = CountExtent(sample=1)
         await self._act(count_sessions.propose, ONE, "XM1", (ONE, OTHER), "sample", extent)
 
     @about("inventory_count", times=2)

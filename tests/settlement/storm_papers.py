@@ -21,12 +21,12 @@ from settlement.banking import (
 )
 from settlement.banking.payouts import Payee
 from settlement.banking.withdrawal_limits import Limits
-from settlement.banking.withdrawals import Request
+from settlement.banking.withdrawals import AskedWithdrawal
 from settlement.base import working_days
 from settlement.closing import close, invoices, signing, statements, taking_over
 from settlement.ledger import cash, corrections, fee_payouts
 from settlement.reconciliation import resolutions
-from settlement.reconciliation.holdings import Difference
+from settlement.reconciliation.holdings import HoldingDifference
 from settlement.tables.banking import bank_item, payment_in_file, payment_order
 from settlement.tables.base import proposal
 from settlement.tables.ledger import cash_transfer
@@ -150,7 +150,7 @@ class Storm(MetalActs):
     async def withdraw(self) -> None:
         """A member asks, and a clerk accepts or declines, or the member thinks again."""
         fen = self._dice.randint(1, 1_000)
-        number = await self._act(withdrawals.ask, "A", "A-1", Request(next(self._names)[:64], "A.H", fen, 1))
+        number = await self._act(withdrawals.ask, "A", "A-1", AskedWithdrawal(next(self._names)[:64], "A.H", fen, 1))
         step = self._dice.choice(("accept", "accept", "accept and cancel", "decline", "cancel"))
         if step.startswith("accept"):
             await self._act(withdrawals.accept, ONE, number)
@@ -209,7 +209,7 @@ class Storm(MetalActs):
     @about("day_difference")
     async def take_difference_over(self) -> None:
         """Refused, as engine and ledger do not differ here."""
-        seen = Difference(self._account(), "CNY", 1, 2)
+        seen = HoldingDifference(self._account(), "CNY", 1, 2)
         await self._act(taking_over.propose, ONE, working_days.today(), [seen], OTHER, "lost")
 
     @about("account_statement", times=2)

@@ -123,7 +123,7 @@ async def test_old_keys_are_forgotten(exchange: SmallExchange) -> None:
     async with exchange.engine.begin() as connection:
         for name in ("old", "new"):
             await request_keys.begin(connection, ONE, name, b"x")
-            await request_keys.finish(connection, ONE, name, request_keys.Answer(200, "{}"))
+            await request_keys.finish(connection, ONE, name, request_keys.KeptAnswer(200, "{}"))
         age = (request_keys.KEPT_DAYS * 86_400 + 1) * 1_000
         older = update(request_key).where(request_key.c.key == "old").values(at=request_key.c.at - age)
         await connection.execute(older)

@@ -14,7 +14,7 @@ FORMS = {
     records.OrderForm: results.Order,
     records.OwnTradeForm: results.OwnTrade,
     DealForm: results.Deal,
-    QuoteForm: results.RfqQuote,
+    QuoteForm: results.RequestQuote,
     RequestForm: results.QuoteRequest,
 }
 

@@ -21,7 +21,7 @@ from api.view.protections import Protections
 from api.view.regimes import Regimes
 from api.view.request_forms import write_own_request, write_request_to_quote
 from api.view.requests import Requests
-from api.view.snapshot import SnapshotFailed
+from api.view.snapshot import ViewSnapshotFailed
 from api.view.tables import NameTable, NumberTable
 from api.view.view import View
 from tests.api.view.test_view import EACH_SEED, SEEDS, Reader, frames, none_waiting
@@ -175,10 +175,10 @@ def test_a_snapshot_that_is_not_whole_or_of_another_program_is_refused(monkeypat
         view.apply(frame, none_waiting)
     data = snapshot.write(view)
     for torn in (b"", data[:-1], data[: len(data) // 2], data[:-9] + b"x" + data[-8:]):
-        with pytest.raises(SnapshotFailed):
+        with pytest.raises(ViewSnapshotFailed):
             snapshot.parse(torn)
-    with pytest.raises(SnapshotFailed, match="the view cannot be restored from it"):
+    with pytest.raises(ViewSnapshotFailed, match="the view cannot be restored from it"):
         snapshot.read(msgspec.structs.replace(snapshot.parse(data), body=b"nonsense"), View())
     monkeypatch.setattr(snapshot, "program", lambda: "another")
-    with pytest.raises(SnapshotFailed, match="another version"):
+    with pytest.raises(ViewSnapshotFailed, match="another version"):
         snapshot.parse(data)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from goldx.demo.checks import find_disagreements, summarize
-from goldx.demo.record import Record
+from goldx.demo.record import SessionRecord
 
 EVENTS: list[dict[str, Any]] = [
     {"event": "order.accepted", "order_id": 1},
@@ -15,7 +15,11 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "trade", "trade_id": 2, "buy_account": "B", "sell_account": "A", "quantity": "1"},
     {"event": "holding.settled", "reference": "load_out:1"},
 ]
-RECORDS = [Record("A", acked=[1], fills=[1, 2]), Record("B", acked=[2], fills=[1, 2]), Record("B", fills=[1])]
+RECORDS = [
+    SessionRecord("A", acked=[1], fills=[1, 2]),
+    SessionRecord("B", acked=[2], fills=[1, 2]),
+    SessionRecord("B", fills=[1]),
+]
 
 
 def test_records_that_agree_have_no_disagreements() -> None:

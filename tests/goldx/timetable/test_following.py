@@ -14,7 +14,7 @@ from goldx.protocol import commands, terms
 from goldx.protocol.commands import AnyCommand, InstrumentDefine, MarketSetPhase, TimetableStep
 from goldx.streams.frames import decode_events
 from goldx.timetable import random_end
-from goldx.timetable.compiled import Step
+from goldx.timetable.compiled import PlannedStep
 from goldx.timetable.decision import Decision, decide
 from goldx.timetable.market_state import MarketState
 from goldx.timetable.permission import Permission
@@ -75,7 +75,7 @@ class Day:
         return Permission(self.market.trading_day, self.market.begun, self.obstacles)
 
     def decide(self) -> Decision:
-        def draw(step: Step) -> int:
+        def draw(step: PlannedStep) -> int:
             return random_end.draw(
                 KEY, date.fromisoformat(self.market.trading_day), step.symbol, step.planned_at, 30_000
             )
@@ -163,7 +163,7 @@ def test_no_command_depends_on_what_is_drawn_for_a_step_to_come(
     day.now = at(f"2026-11-24 {moment}") + int(more or 0)
     monkeypatch.setattr(TIMETABLE, "late_ms", late_seconds * 1000)
 
-    def drawing(end: int) -> Callable[[Step], int]:
+    def drawing(end: int) -> Callable[[PlannedStep], int]:
         return lambda step: end if step.window_ms else 0
 
     found = {

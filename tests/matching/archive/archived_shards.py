@@ -6,7 +6,7 @@ from goldx.streams.archive import Archive
 from goldx.streams.keys import Keys
 from goldx.streams.segments import Entry
 from matching.archive.archiver import Archiver, Pass, Retention
-from matching.archive.sources import Server
+from matching.archive.sources import ArchivedServer
 from matching.run import snapshots
 from matching.run.snapshot_store import SnapshotStore
 from tests.matching.shards import fill, leadership
@@ -34,6 +34,6 @@ async def archived_shard(redis: Redis, keys: Keys, archive: Archive, passes: int
 
 
 async def whole(redis: Redis, keys: Keys, archive: Archive | None) -> tuple[list[Entry], ...]:
-    source = Server(redis, keys, archive)
+    source = ArchivedServer(redis, keys, archive)
     end = await source.published()
     return [entry async for entry in source.journal()], [entry async for entry in source.events(end)]

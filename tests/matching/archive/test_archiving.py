@@ -13,7 +13,7 @@ from goldx.streams.keys import Keys
 from goldx.streams.segments import EVENTS, JOURNAL, BadArchive, Entry, read_segment
 from matching.archive import export
 from matching.archive.archiver import Archiver, Retention
-from matching.archive.sources import Archived, Server, extent
+from matching.archive.sources import Archived, ArchivedServer, extent
 from matching.run import snapshots
 from matching.run.publisher import StreamBroken
 from matching.run.snapshot_store import SnapshotStore
@@ -27,7 +27,7 @@ async def test_what_is_trimmed_is_archived_and_readers_see_no_difference(
     kept: list[Entry] = []
     for number in range(6):
         await advance(redis, keys, seed=number)
-        kept += [entry async for entry in Server(redis, keys).journal() if not kept or entry[0] > kept[-1][0]]
+        kept += [entry async for entry in ArchivedServer(redis, keys).journal() if not kept or entry[0] > kept[-1][0]]
         done = await Archiver(redis, keys, archive, EVERYTHING).run()
         assert done.archived[JOURNAL] > 0
         assert done.archived[EVENTS] > 0
@@ -198,5 +198,5 @@ async def test_reading_the_journal_while_it_is_trimmed(redis: Redis, keys: Keys,
     await Archiver(redis, keys, archive, EVERYTHING).run()
     while more := await journal.read(found[-1][0], 5):
         found += more
-    assert found == [entry async for entry in Server(redis, keys, archive).journal()]
+    assert found == [entry async for entry in ArchivedServer(redis, keys, archive).journal()]
     assert len(found) == (await extent(redis, keys.journal)).added

@@ -8,7 +8,7 @@ from matching.core.deal import Deal
 from matching.core.engine import Engine
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
-from matching.core.rfq import Request, RfqQuote
+from matching.core.rfq import OpenRfq, OpenRfqQuote
 from tests.matching.core.model import TERMS, Model
 from tests.matching.core.model_parts import Asked, Offer, Proposal
 from tests.matching.core.model_regime import TERMS as REGIME_TERMS
@@ -98,13 +98,13 @@ def _deal(deal: Deal) -> Any:
     return deal.deal_id, *parties, *what, deal.session, deal.reserved
 
 
-def _request(request: Request) -> Any:
+def _request(request: OpenRfq) -> Any:
     names = (request.account.name, request.client_rfq_id, request.instrument.symbol)
     what = (request.side, request.quantity, request.grace_until, request.expire_at, request.members, request.anonymous)
     return request.rfq_id, *names, *what, request.session, [_rfq_quote(quote) for quote in request.quotes.values()]
 
 
-def _rfq_quote(quote: RfqQuote) -> Any:
+def _rfq_quote(quote: OpenRfqQuote) -> Any:
     terms_given = (quote.account.name, quote.price, quote.quantity, quote.all_or_none)
     return quote.quote_id, *terms_given, quote.firm_until, quote.session, quote.leaves, quote.reserved
 

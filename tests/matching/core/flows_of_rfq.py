@@ -7,7 +7,7 @@ import msgspec
 from goldx.protocol import commands, terms
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.rfq_commands import RfqAccept, RfqCancel, RfqCreate, RfqQuote, RfqWithdraw
-from matching.core.rfq import Request
+from matching.core.rfq import OpenRfq
 
 if TYPE_CHECKING:
     from tests.matching.core.flows import Flow
@@ -82,7 +82,7 @@ def quote(flow: "Flow", number: int, side: int, most: int) -> RfqQuote:
     return RfqQuote(account, number, price, quantity, flow.chance(90) if whole else flow.chance(3), session)
 
 
-def act(flow: "Flow", found: Request) -> AnyCommand:
+def act(flow: "Flow", found: OpenRfq) -> AnyCommand:
     """Quote, withdraw, accept or cancel, mostly by who may do so; or end the session of a quote."""
     number, asker = found.rfq_id, found.account.name
     side = found.quoting_side()

@@ -15,7 +15,7 @@ from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_level
 from matching.core.orders import Order
-from matching.core.rfq import RfqQuote
+from matching.core.rfq import OpenRfqQuote
 from matching.core.state import DEALS, GRACE_ENDS, LEAVING, REQUESTS, UNPUBLISHED, State
 from tests.amounts import money_of
 
@@ -203,7 +203,7 @@ def check_requests(state: State) -> None:
         assert instrument.open_requests == len(of_symbol), f"{symbol}: the number of open requests"
 
 
-def check_quote(quote: RfqQuote) -> None:
+def check_quote(quote: OpenRfqQuote) -> None:
     request = quote.request
     assert not quote.account.refusal
     assert request.asks(quote.account.member)

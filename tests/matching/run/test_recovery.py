@@ -17,7 +17,7 @@ from goldx.streams.frames import CommandFrame
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from matching.archive import export
-from matching.archive.sources import Server
+from matching.archive.sources import ArchivedServer
 from matching.run import snapshots
 from matching.run.fold import Fold
 from matching.run.forked_snapshot import ForkedSnapshot
@@ -67,7 +67,7 @@ async def test_recovery_from_a_snapshot_applies_only_the_journal_after_it(redis:
     after = await lead_once(redis, keys)
     assert after.entries > before.entries
     whole = Fold(type(after.engine)())
-    async for position, data in Server(redis, keys).journal():
+    async for position, data in ArchivedServer(redis, keys).journal():
         whole.apply(position, data)
     assert after.commands == whole.commands - before.commands
     assert after.engine.digest() == whole.engine.digest()

@@ -19,7 +19,7 @@ from settlement.intake.melting import MeltWeight
 from settlement.lots import acceptance, lots, sampling
 from settlement.lots.sampling import SealedSample
 from settlement.lots.scales import GrossWeight, parse_weight
-from settlement.lots.splitting import MEAN_RULE, Decision, umpire
+from settlement.lots.splitting import MEAN_RULE, SplitDecision, umpire
 from settlement.tables.assays import assay_exchange_party
 from tests.settlement import bar_lists
 from tests.settlement.small_exchange import ONE, SmallExchange, bars
@@ -119,7 +119,7 @@ async def test_tv3_beyond_the_limit_the_umpire_decides(exchange: SmallExchange, 
             exchange, lambda c: two_parties.report(c, ONE, opened, Result("LAB-A", (884_500, 884_500), "D1-UMPIRE"))
         )
     umpires = Result("LAB-U", (884_400, 884_600, 884_500), "D1-UMPIRE")
-    assert await do(exchange, lambda c: two_parties.report(c, ONE, opened, umpires)) == Decision(final, rule, "A")
+    assert await do(exchange, lambda c: two_parties.report(c, ONE, opened, umpires)) == SplitDecision(final, rule, "A")
     found = await certified(exchange, number)
     assert found.content["finding"]["fineness_e5"] == final
     assert [entry["party"] for entry in found.content["assays"]] == ["B", "A", "UMPIRE"]
@@ -129,10 +129,10 @@ async def test_tv3_beyond_the_limit_the_umpire_decides(exchange: SmallExchange, 
 
 def test_who_pays_the_umpire() -> None:
     """The farther party pays, or half each; where both are as far NEAREST_MEAN takes the umpire's result alone."""
-    assert umpire(88_500, 88_400, 88_450, "NEAREST_MEAN") == Decision(88_450, "NEAREST_MEAN", "BOTH")
-    assert umpire(88_500, 88_400, 88_510, "NEAREST_MEAN") == Decision(88_505, "NEAREST_MEAN", "B")
-    assert umpire(88_500, 88_400, 88_510, "MIDDLE") == Decision(88_500, "MIDDLE", "B")
-    assert umpire(88_500, 88_400, 88_445, "NEAREST_MEAN") == Decision(88_422, "NEAREST_MEAN", "A"), "half to even"
+    assert umpire(88_500, 88_400, 88_450, "NEAREST_MEAN") == SplitDecision(88_450, "NEAREST_MEAN", "BOTH")
+    assert umpire(88_500, 88_400, 88_510, "NEAREST_MEAN") == SplitDecision(88_505, "NEAREST_MEAN", "B")
+    assert umpire(88_500, 88_400, 88_510, "MIDDLE") == SplitDecision(88_500, "MIDDLE", "B")
+    assert umpire(88_500, 88_400, 88_445, "NEAREST_MEAN") == SplitDecision(88_422, "NEAREST_MEAN", "A"), "half to even"
 
 
 async def test_the_limit_is_part_of_the_agreement(exchange: SmallExchange) -> None:

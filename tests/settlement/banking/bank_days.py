@@ -12,7 +12,9 @@ FREE = Limits(100_000, 150_000, 0)
 """A new payee is used at once."""
 
 
-async def statement(exchange: SmallExchange, bank: MockBank, *bookings: Booking | Payment) -> list[deposits.Found]:
+async def statement(
+    exchange: SmallExchange, bank: MockBank, *bookings: Booking | Payment
+) -> list[deposits.DepositMatch]:
     """Book a day, take its statement in, and return the outcome for each open payment."""
     data = bank.camt(bank.book(*bookings))
     await do(exchange, imports.take_in, ONE, "day.xml", data, camt.read(data))

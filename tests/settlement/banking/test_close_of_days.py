@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from settlement.banking import deposits, payouts, withdrawals
-from settlement.banking.withdrawals import Request
+from settlement.banking.withdrawals import AskedWithdrawal
 from settlement.closing import close as closing
 from settlement.closing import day as days
 from settlement.closing import invoices, left_open, statements, tax_profiles
@@ -70,8 +70,8 @@ async def test_what_waits_for_somebody_stays_open(exchange: SmallExchange, ready
     rows = await do(exchange, statements.listing, member="A")
     await do(exchange, statements.object_to, "A", "A-1", rows[0].statement_no, "wrong")
     await do(exchange, invoices.propose_correction, ONE, 1, "wrong title", again=False)
-    await do(exchange, withdrawals.ask, "A", "A-1", Request("R-1", "A.H", 20_000, 1))
-    owed = await do(exchange, withdrawals.ask, "A", "A-1", Request("R-2", "A.H", 10_000, 1))
+    await do(exchange, withdrawals.ask, "A", "A-1", AskedWithdrawal("R-1", "A.H", 20_000, 1))
+    owed = await do(exchange, withdrawals.ask, "A", "A-1", AskedWithdrawal("R-2", "A.H", 10_000, 1))
     await exchange.approve(await do(exchange, withdrawals.accept, ONE, owed))
     await exchange.round_trip()
     await do(exchange, withdrawals.cancel, "A", owed)

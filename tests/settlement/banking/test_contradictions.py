@@ -17,7 +17,7 @@ from settlement.banking import (
     withdrawal_states,
     withdrawals,
 )
-from settlement.banking.answers import Answer
+from settlement.banking.answers import PaymentAnswer
 from settlement.base import proposals
 from settlement.ledger import cash
 from settlement.service import movements
@@ -188,7 +188,7 @@ async def test_a_file_is_rejected_or_accepted_as_a_whole(exchange: SmallExchange
     assert bank.balance_fen == 100_000
     first = await sent(exchange, 10_000, 20_000)
     other = await sent(exchange, 30_000)
-    assert answers.parse(whole_file("F-1", "RJCT", "FF01")) == [Answer("", "REJECTED", "RJCT FF01", "F-1")]
+    assert answers.parse(whole_file("F-1", "RJCT", "FF01")) == [PaymentAnswer("", "REJECTED", "RJCT FF01", "F-1")]
     found = answers.read(whole_file(f"F-{first[0]}", "RJCT", "FF01"))
     taken = await do(exchange, payouts.take_answers, ONE, found)
     assert [(one.end_to_end, one.answer) for one in taken] == [(name, "REJECTED") for name in first]

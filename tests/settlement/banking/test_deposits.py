@@ -7,7 +7,7 @@ import pytest
 from goldx.protocol import terms
 from goldx.protocol.units import BadValue
 from settlement.banking import accounts, bank_reconciliation, camt, claims, deposits, imports, virtual_accounts
-from settlement.banking.deposits import Found
+from settlement.banking.deposits import DepositMatch
 from settlement.banking.statements import UNCLEAR_REVERSALS
 from settlement.base import proposals, registry
 from settlement.base.working_days import today
@@ -29,14 +29,14 @@ async def bank_of(exchange: SmallExchange) -> MockBank:
     return MockBank(0)
 
 
-async def booked(exchange: SmallExchange, bank: MockBank, *bookings: Booking | Payment) -> list[Found]:
+async def booked(exchange: SmallExchange, bank: MockBank, *bookings: Booking | Payment) -> list[DepositMatch]:
     """A day of the bank, taken in and matched; what became of its open payments."""
     data = bank.camt(bank.book(*bookings))
     await do(exchange, imports.take_in, ONE, "day.xml", data, camt.read(data))
     return await do(exchange, deposits.match, ONE)
 
 
-async def carried_out(exchange: SmallExchange, *found: Found) -> None:
+async def carried_out(exchange: SmallExchange, *found: DepositMatch) -> None:
     for one in found:
         assert one.proposal is not None, one
         await exchange.approve(one.proposal)

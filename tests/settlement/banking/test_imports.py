@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from goldx.protocol.units import BadValue
 from settlement.banking import accounts, camt, chain, imports, profiles, swift, tables
-from settlement.banking.statements import Statement
+from settlement.banking.statements import BankStatement
 from settlement.base.refusal import Refused
 from settlement.tables.banking import bank_entry, bank_item, bank_statement
 from settlement.tables.intake import file
@@ -29,14 +29,14 @@ from tests.settlement.small_exchange import ONE, SmallExchange, do, refused
 FORMATS = ("MT940", "camt", "table")
 
 
-def statements(bank: MockBank, form: str, days: Sequence[Day]) -> list[Statement]:
+def statements(bank: MockBank, form: str, days: Sequence[Day]) -> list[BankStatement]:
     if form == "table":
         icbc = profiles.find("icbc")
         return tables.read(formats.parse(bank.icbc(*days), Stated(headings=icbc.headings)), icbc)
     return swift.read(bank.mt940(*days)) if form == "MT940" else camt.read(bank.camt(*days))
 
 
-async def take(exchange: SmallExchange, data: bytes, found: list[Statement]) -> imports.Outcome:
+async def take(exchange: SmallExchange, data: bytes, found: list[BankStatement]) -> imports.ImportedFile:
     return await do(exchange, imports.take_in, ONE, "file", data, found)
 
 
@@ -57,7 +57,7 @@ def test_whatever_lists_come_in_whatever_order_every_entry_counts_once(
     bank = MockBank(1_000)
     for amounts in days:
         bank.book(*(Payment(amount) for amount in amounts))
-    account = chain.Account("A", None, None, [])
+    account = chain.ChainedAccount("A", None, None, [])
     for first, length, form in [(0, 1, "MT940"), *parts]:
         chosen = bank.days[first : first + length]
         if not any(day.bookings for day in chosen):

@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 
 from goldx.protocol.units import BadValue
 from settlement.banking import bank_reconciliation, deposits, near_ties, payouts, ties
-from settlement.banking.answers import Answer
+from settlement.banking.answers import PaymentAnswer
 from settlement.base.working_days import today
 from settlement.service import documents, movements
 from tests.settlement.banking.bank_days import NAME, statement
@@ -141,7 +141,7 @@ async def test_a_deposit_recorded_under_another_number_is_not_proposed_again(
 async def test_money_that_came_back_is_no_payment_of_a_member(exchange: SmallExchange, bank: MockBank) -> None:
     """No statement has it, so a deposit of its sum is new money."""
     (name,) = await sent(exchange, bank, 20_000)
-    (taken,) = await do(exchange, payouts.take_answers, ONE, [Answer(name, "REJECTED", "RJCT AC04")])
+    (taken,) = await do(exchange, payouts.take_answers, ONE, [PaymentAnswer(name, "REJECTED", "RJCT AC04")])
     await exchange.approve(taken.proposal or 0)
     await exchange.round_trip()
     (found,) = await statement(exchange, bank, Payment(20_000, "A.H"))

@@ -13,7 +13,7 @@ from settlement.banking import (
     withdrawals,
 )
 from settlement.banking.statements import NOTICE, REPORT
-from settlement.banking.withdrawals import Request
+from settlement.banking.withdrawals import AskedWithdrawal
 from settlement.workbooks.cells import BadFile
 from tests.settlement.banking.outside_bank import VENUE, OutsideBank
 from tests.settlement.small_exchange import ONE, SmallExchange, do
@@ -26,14 +26,14 @@ START = [("BANK_ONLY", f"{VENUE} before its first statement"), ("VENUE_ONLY", "c
 async def sent(exchange: SmallExchange) -> bytes:
     """Let a member withdraw twice, to both of its accounts; return the payment file."""
     for number, fen in enumerate(AMOUNTS, 1):
-        asked = Request(f"R-{number}", "A.H", fen, number)
+        asked = AskedWithdrawal(f"R-{number}", "A.H", fen, number)
         found = await do(exchange, withdrawals.ask, "A", "A-1", asked)
         await exchange.approve(await do(exchange, withdrawals.accept, ONE, found))
     await exchange.round_trip()
     return (await do(exchange, payouts.send, ONE, VENUE)).content
 
 
-async def answered(exchange: SmallExchange, *reports: bytes) -> list[payouts.Taken]:
+async def answered(exchange: SmallExchange, *reports: bytes) -> list[payouts.AnswerTaken]:
     """Take in the bank's answers, and approve all money that comes back."""
     taken = [one for data in reports for one in await do(exchange, payouts.take_answers, ONE, answers.read(data))]
     for one in taken:
@@ -43,7 +43,7 @@ async def answered(exchange: SmallExchange, *reports: bytes) -> list[payouts.Tak
     return taken
 
 
-async def booked(exchange: SmallExchange, outside: OutsideBank, days: int = 1) -> list[deposits.Found]:
+async def booked(exchange: SmallExchange, outside: OutsideBank, days: int = 1) -> list[deposits.DepositMatch]:
     """Let days pass at the bank, and take its statements in; return the outcome of the open payments."""
     outside.advance(days)
     for data in outside.mail("camt.053"):

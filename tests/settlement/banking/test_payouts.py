@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from goldx.protocol.units import BadValue
 from settlement.banking import answers, bank_reconciliation, payouts
-from settlement.banking.answers import Answer
+from settlement.banking.answers import PaymentAnswer
 from settlement.banking.payouts import Payee
 from settlement.workbooks import formats
 from settlement.workbooks.cells import BadFile
@@ -99,7 +99,7 @@ async def test_a_rejected_payment_comes_back_once_and_is_no_difference(exchange:
         (taken,) = await do(exchange, payouts.take_answers, ONE, pending)
         assert (taken.answer, taken.proposal, taken.note) == ("PENDING", None, note)
     rejected = answers.read(unsent)
-    assert rejected == [Answer(name, "REJECTED", "RJCT AC04")]
+    assert rejected == [PaymentAnswer(name, "REJECTED", "RJCT AC04")]
     (taken,) = await do(exchange, payouts.take_answers, ONE, rejected)
     (again,) = await do(exchange, payouts.take_answers, ONE, rejected)
     assert (again.proposal, again.note) == (None, "its money comes back already")

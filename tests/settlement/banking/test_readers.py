@@ -12,7 +12,7 @@ from openpyxl import Workbook
 
 from goldx.protocol.units import BadValue
 from settlement.banking import camt, files, profiles, reader, swift, tables
-from settlement.banking.statements import BOOKED, NOTICE, REPORT, Statement
+from settlement.banking.statements import BOOKED, NOTICE, REPORT, BankStatement
 from settlement.workbooks import formats
 from settlement.workbooks.cells import BadFile
 from settlement.workbooks.formats import Stated
@@ -37,11 +37,11 @@ def payments(draw: st.DrawFn) -> Booking:
 DAYS = st.lists(st.lists(payments(), min_size=1, max_size=4), min_size=1, max_size=4)
 
 
-def table(data: bytes) -> list[Statement]:
+def table(data: bytes) -> list[BankStatement]:
     return tables.read(formats.parse(data, Stated(headings=ICBC.headings)), ICBC)
 
 
-def movements(statements: list[Statement]) -> list[tuple[Any, ...]]:
+def movements(statements: list[BankStatement]) -> list[tuple[Any, ...]]:
     return [(e.day, e.amount_fen, e.reversal, e.bank_reference) for s in statements for e in s.entries]
 
 

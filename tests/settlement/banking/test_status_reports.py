@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from settlement.banking import answers, status_reports
-from settlement.banking.answers import Answer
+from settlement.banking.answers import PaymentAnswer
 from settlement.workbooks.cells import BadFile
 from tests.settlement.banking.test_payouts import pain_002, status_report
 
@@ -111,8 +111,8 @@ def test_the_reader_refuses_what_the_definition_refuses(version: str) -> None:
 @pytest.mark.parametrize("version", [*DEFINED, "09", "10", "11", "13"])
 def test_each_version_that_banks_send_is_read(version: str) -> None:
     assert answers.parse(full(version)) == [
-        Answer("W-1", "REJECTED", "RJCT AC04 OWN CODE"),
-        Answer("W-2", "ACCEPTED", "ACSC"),
+        PaymentAnswer("W-1", "REJECTED", "RJCT AC04 OWN CODE"),
+        PaymentAnswer("W-2", "ACCEPTED", "ACSC"),
     ]
 
 

@@ -41,7 +41,7 @@ async def voided(exchange: SmallExchange, number: int, *, with_later: bool = Fal
     await exchange.approve(proposal)
 
 
-async def taken_in(exchange: SmallExchange, data: bytes) -> imports.Outcome:
+async def taken_in(exchange: SmallExchange, data: bytes) -> imports.ImportedFile:
     return await do(exchange, imports.take_in, ONE, "day.xml", data, camt.read(data))
 
 

@@ -17,7 +17,7 @@ from settlement.banking import (
     withdrawals,
 )
 from settlement.banking.withdrawal_limits import Limits
-from settlement.banking.withdrawals import Request
+from settlement.banking.withdrawals import AskedWithdrawal
 from settlement.base import proposals, standings
 from settlement.base.standings import new_notice
 from settlement.ledger import cash
@@ -30,10 +30,10 @@ from tests.settlement.commands import clerk
 from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, find_breaks, refused
 
-ASKED = Request("R-1", "A.H", 20_000, 1)
+ASKED = AskedWithdrawal("R-1", "A.H", 20_000, 1)
 
 
-async def ask(exchange: SmallExchange, request: Request = ASKED) -> int:
+async def ask(exchange: SmallExchange, request: AskedWithdrawal = ASKED) -> int:
     return await do(exchange, withdrawals.ask, "A", "A-1", request)
 
 
@@ -42,7 +42,7 @@ async def state(exchange: SmallExchange, number: int = 1) -> tuple[str, bool]:
     return found.state, found.money_back
 
 
-async def held(exchange: SmallExchange, request: Request = ASKED) -> str:
+async def held(exchange: SmallExchange, request: AskedWithdrawal = ASKED) -> str:
     """Ask for a withdrawal and let two people pass it and the engine take the money; return its end-to-end id."""
     number = await ask(exchange, request)
     await exchange.approve(await do(exchange, withdrawals.accept, ONE, number))
@@ -120,9 +120,9 @@ async def test_only_what_the_engine_lets_go_is_withdrawable(exchange: SmallExcha
     free = found.withdrawable_fen
     assert 0 < free < 40_000
     await ask(exchange, ASKED._replace(amount_fen=free - 10))
-    why = await refused(exchange, "NOT_WITHDRAWABLE", withdrawals.ask, "A", "A-1", Request("R-2", "A.H", 11, 1))
+    why = await refused(exchange, "NOT_WITHDRAWABLE", withdrawals.ask, "A", "A-1", AskedWithdrawal("R-2", "A.H", 11, 1))
     assert f"{(free - 10) / 100:.2f} are asked for already; 0.11 cannot be withdrawn" in why
-    await ask(exchange, Request("R-2", "A.H", 10, 1))
+    await ask(exchange, AskedWithdrawal("R-2", "A.H", 10, 1))
 
 
 async def test_an_order_after_the_request_makes_the_engine_refuse(exchange: SmallExchange, ready: MockBank) -> None:
@@ -149,14 +149,14 @@ async def test_limits_of_a_payment_and_of_a_trading_day(exchange: SmallExchange,
     why = await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", too_much)
     assert why == "a withdrawal of A.H may be up to 400.00 CNY, not 400.01"
     await ask(exchange, ASKED._replace(amount_fen=40_000))
-    more = Request("R-2", "A.H", 10_001, 1)
+    more = AskedWithdrawal("R-2", "A.H", 10_001, 1)
     await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", more)
     await ask(exchange, more._replace(amount_fen=10_000))
     await do(exchange, withdrawals.decline, ONE, 2, "by telephone")
-    await ask(exchange, Request("R-3", "A.H", 10_000, 1))
-    await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", Request("R-4", "A.H", 1, 1))
+    await ask(exchange, AskedWithdrawal("R-3", "A.H", 10_000, 1))
+    await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", AskedWithdrawal("R-4", "A.H", 1, 1))
     await begin_day(exchange, "2026-12-01")
-    await ask(exchange, Request("R-4", "A.H", 1, 1))
+    await ask(exchange, AskedWithdrawal("R-4", "A.H", 1, 1))
     declined = await do(exchange, withdrawal_states.find, 2)
     assert (declined.state, declined.reason, declined.money_back) == ("DECLINED", "by telephone", True)
     for limits, field in (
@@ -187,13 +187,15 @@ async def test_an_account_at_a_bank_is_the_members_own_and_waits_for_its_first_u
     await do(exchange, payees.end, ONE, 3, "closed")
     with pytest.raises(BadValue, match="the number of a live account of A at a bank"):
         await do(exchange, withdrawals.accept, ONE, number)
-    other = Request("R-8", "B.H", 1, 1)
+    other = AskedWithdrawal("R-8", "B.H", 1, 1)
     for member, request in (("A", other), ("B", other), ("A", other._replace(account="C.H"))):
         with pytest.raises(BadValue):
             await do(exchange, withdrawals.ask, member, "K", request)
     notice = new_notice("suspend", "member", "A", "operator-2", "fraud")
     await do(exchange, standings.write, notice)
-    await refused(exchange, "NOT_ACTIVE", withdrawals.accept, ONE, await ask(exchange, Request("R-9", "A.H", 1, 1)))
+    await refused(
+        exchange, "NOT_ACTIVE", withdrawals.accept, ONE, await ask(exchange, AskedWithdrawal("R-9", "A.H", 1, 1))
+    )
 
 
 @pytest.mark.parametrize("when", ["ASKED", "ACCEPTED", "HELD"])
@@ -317,7 +319,7 @@ async def test_what_is_stopped_after_it_was_accepted_is_neither_approved_nor_sen
 ) -> None:
     """One withdrawal is accepted, another one held, a third is fine; the stop comes then."""
     assert ready.balance_fen == 100_000
-    number = await ask(exchange, Request("R-0", "A.H", 10_000, 1))
+    number = await ask(exchange, AskedWithdrawal("R-0", "A.H", 10_000, 1))
     proposal = await do(exchange, withdrawals.accept, ONE, number)
     await held(exchange)
     out = await do(exchange, cash.propose, ONE, "A.H", -100, "by hand")
@@ -349,7 +351,7 @@ async def test_a_payment_file_leaves_stopped_orders_out_and_names_them(
     assert ready.balance_fen == 100_000
     await exchange.approve(await do(exchange, payees.propose, ONE, "A", PAYEE._replace(account="62220002")))
     await held(exchange)
-    await held(exchange, Request("R-2", "A.H", 30_000, 2))
+    await held(exchange, AskedWithdrawal("R-2", "A.H", 30_000, 2))
     await refused(exchange, "ILLEGAL_STEP", withdrawals.give_back, ONE, 2)
     await do(exchange, payees.end, ONE, 1, "the member says that it is not its own")
     sent = await do(exchange, payouts.send, ONE, ACCOUNT)
@@ -375,7 +377,7 @@ async def test_a_clerk_pays_to_registered_accounts_alone_within_the_limits(
     summary = (await do(exchange, proposals.find, proposal)).summary
     assert (summary["withdrawal"], summary["member"]) == ("1", "A")
     await refused(exchange, "OVER_LIMIT", withdrawals.pay, ONE, "A.H", 10_001, 1)
-    await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", Request("R-1", "A.H", 10_001, 1))
+    await refused(exchange, "OVER_LIMIT", withdrawals.ask, "A", "A-1", AskedWithdrawal("R-1", "A.H", 10_001, 1))
     await do(exchange, standings.write, new_notice("suspend", "member", "A", "operator-2", "fraud"))
     await refused(exchange, "NOT_ACTIVE", withdrawals.pay, ONE, "A.H", 1, 1)
 

@@ -189,7 +189,7 @@ async def test_a_payment_over_the_counter_has_one_number_however_it_is_spelled(e
     who = sellers.Identity("PASSPORT", "E12345678", "One")
     for number, reference in enumerate(("V-1", " v－1"), 1):
         await do(exchange, tickets.open_ticket, ONE, "C1", who, "COPY", "CLEAR", "UN")
-        await do(exchange, tickets.add_item, ONE, number, tickets.Item("bar", "", "NONAPPROVED_BAR", 100, "own"))
+        await do(exchange, tickets.add_item, ONE, number, tickets.TicketItem("bar", "", "NONAPPROVED_BAR", 100, "own"))
         await do(exchange, tickets.screen, ONE, number, {1: 99_900})
         await do(exchange, offers.make, ONE, number)
         await do(exchange, offers.accept, ONE, number)

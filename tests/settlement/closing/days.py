@@ -62,7 +62,7 @@ async def end_day(exchange: SmallExchange, next_day: str) -> None:
     await exchange.post()
 
 
-async def statement_of(exchange: SmallExchange, account: str, day: str | None = None) -> statements.Statement:
+async def statement_of(exchange: SmallExchange, account: str, day: str | None = None) -> statements.AccountStatement:
     """Return the statement of an account, or of a member, of a day, by default its newest."""
     columns = account_statement.c
     query = select(columns.statement_no).where((columns.account == account) | (columns.member == account))

@@ -12,7 +12,7 @@ from settlement.closing import close as closing
 from settlement.closing import day as days
 from settlement.closing import progress, statements
 from settlement.closing.listing import status
-from settlement.closing.progress import Progress, Running
+from settlement.closing.progress import Running, StepProgress
 from settlement.reconciliation import three_way
 from settlement.tables.closing import close_progress
 from tests.settlement.closing.days import close
@@ -26,7 +26,7 @@ async def test_each_account_and_comparison_is_reported_and_seen(
     three_days_over: SmallExchange, before_each_account: Callable[[Any], None]
 ) -> None:
     seen: list[Running | None] = []
-    said: list[Progress] = []
+    said: list[StepProgress] = []
 
     async def look(day: date) -> None:
         seen.append((await do(three_days_over, status, day)).progress)
@@ -70,7 +70,7 @@ async def test_a_close_that_was_killed_and_started_again_begins_with_nothing_don
 
 async def test_a_quick_step_tells_nothing(three_days_over: SmallExchange, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "EVERY_SECONDS", 1e9)
-    said: list[Progress] = []
+    said: list[StepProgress] = []
     await closing.close(three_days_over.engine, ONE, said.append)
     assert not [made for made in said if made.of]
     async with three_days_over.engine.connect() as connection:

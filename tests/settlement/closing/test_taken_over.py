@@ -13,8 +13,8 @@ from settlement.closing import day as days
 from settlement.closing.obstacles import Blocked
 from settlement.ledger import corrections
 from settlement.reconciliation import break_listing, breaks, resolutions
-from settlement.reconciliation.break_listing import Listed
-from settlement.reconciliation.holdings import Difference
+from settlement.reconciliation.break_listing import ListedBreak
+from settlement.reconciliation.holdings import HoldingDifference
 from settlement.service import movements
 from settlement.tables.closing import close_step
 from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, close, content_of, sign_all, statement_of
@@ -23,7 +23,7 @@ from tests.settlement.rest import Rest
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, refused, rewrite
 
 DAY, NEXT = date.fromisoformat(FIRST), date.fromisoformat(SECOND)
-SEEN = Difference("B.H", "AU", 20_000, 20_001)
+SEEN = HoldingDifference("B.H", "AU", 20_000, 20_001)
 LEDGER = "20 of AU in the ledger"
 
 
@@ -35,15 +35,15 @@ async def differ(exchange: SmallExchange, more: int = 1) -> None:
         await connection.execute(text(damage), {"more": more})
 
 
-async def propose(exchange: SmallExchange, day: date = DAY, *seen: Difference) -> int:
+async def propose(exchange: SmallExchange, day: date = DAY, *seen: HoldingDifference) -> int:
     return await do(exchange, taking_over.propose, ONE, day, seen or (SEEN,), OTHER, "lost in the power cut")
 
 
-async def take_over(exchange: SmallExchange, day: date, *seen: Difference) -> None:
+async def take_over(exchange: SmallExchange, day: date, *seen: HoldingDifference) -> None:
     await do(exchange, movements.approve, RISK, await propose(exchange, day, *seen))
 
 
-async def break_of(exchange: SmallExchange) -> Listed:
+async def break_of(exchange: SmallExchange) -> ListedBreak:
     """Return the newest break of a day's end."""
     found = [one for one in await do(exchange, break_listing.listing) if one.row.kind == "DAY_END"]
     return found[-1]

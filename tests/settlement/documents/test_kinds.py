@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from goldx.protocol.units import CASH
 from settlement.documents.kinds import KINDS, LEDGER_KINDS, MOVEMENTS, Net, StockEffect
 from settlement.ledger import outbox
-from settlement.service.movements import DECISIONS, Decision, Movement
+from settlement.service.movements import DECISIONS, ActsOnDecision, ActsOnMovement
 from settlement.tables.ledger import ACCOUNT_KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_decides_a_kind_is_whole(kind: str) -> None:
     """Its functions take what ``settlement.service.movements`` gives them, by position and name."""
-    protocol = Decision if KINDS[kind].movement is None else Movement
+    protocol = ActsOnDecision if KINDS[kind].movement is None else ActsOnMovement
     names = [name for name in ("approved", "declined", "done", "refused") if hasattr(protocol, name)]
-    assert len(names) == (2 if protocol is Decision else 4)
+    assert len(names) == (2 if protocol is ActsOnDecision else 4)
     for name in names:
         wanted = list(inspect.signature(getattr(protocol, name)).parameters)[1:]
         found = getattr(DECISIONS[kind], name)

@@ -3,7 +3,7 @@
 import pytest
 
 from settlement.intake.bar_rows import BarKey, Reading
-from settlement.lots.provenance import Record
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.scales import Weight
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
@@ -29,7 +29,7 @@ def test_both_groups_of_columns_are_read_from_one_file() -> None:
     assert (found[0].weighed, found[0].sample_cg) == (Weight(10_000, 2), 500)
     assert found[0].replicates_ppm == (999_000, 999_000)
     assert found[0].xrf_e5 == (99_900,)
-    assert first.provenance == Record("BANK", "CN", seller_check="KYB-1", documents=("INV-1",))
+    assert first.provenance == ProvenanceRecord("BANK", "CN", seller_check="KYB-1", documents=("INV-1",))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from settlement.closing import bulletin, invoice_lines, statement_paper
 from settlement.closing import day as days
 from settlement.ledger import balances, fee_payouts, own_stock
 from settlement.ledger.busts import WrongBust
-from settlement.ledger.posting import Batch, lines_of, post_movements
+from settlement.ledger.posting import PostedBatch, lines_of, post_movements
 from settlement.reports import account_statement
 from settlement.tables.ledger import instrument, ledger_entry, posting, stock, trade_bust
 from tests.matching.core.trade_terms import terms_of
@@ -66,7 +66,7 @@ def busted(sequence: int = 9, sell_fee: int = 20) -> TradeBusted:
 def test_each_line_of_the_trade_is_posted_with_the_other_sign(sell_fee: int) -> None:
     parties = (1, 2, "A.H", "B.H", 0, 0, 0)
     made = lines_of(Trade(3, 4, 7, "AU", 60_000, 10_000, 600_000, *parties, 30, sell_fee))
-    batch = Batch(moving=[busted(sell_fee=sell_fee)])
+    batch = PostedBatch(moving=[busted(sell_fee=sell_fee)])
     post_movements(batch, {})
     assert batch.entries == [(9, "trade_bust", 5, "trade:7")]
     assert {(account, -amount) for _, account, amount in made} == {

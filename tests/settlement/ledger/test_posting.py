@@ -24,8 +24,8 @@ from goldx.protocol.units import CASH
 from goldx.streams.entries import FIELD
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame, encode
-from settlement.ledger.outbox import Item
-from settlement.ledger.posting import Batch, lines_of, post_movements, references_in, sift
+from settlement.ledger.outbox import OutboxItem
+from settlement.ledger.posting import PostedBatch, lines_of, post_movements, references_in, sift
 from settlement.service.writer import Ledger, StreamBehind, WrongStream
 from settlement.tables.ledger import engine_holding, instrument, progress
 from tests.settlement.publisher import Publisher
@@ -37,21 +37,21 @@ def trade(sequence: int, price: int = 60_000, buy_fee: int = 30, sell_fee: int =
     return Trade(sequence, 5, sequence, "AU", price, 10_000, 600_000, *parties, buy_fee, sell_fee)
 
 
-async def posted(events: list[AnyEvent], ours: Mapping[str, Item]) -> Batch:
+async def posted(events: list[AnyEvent], ours: Mapping[str, OutboxItem]) -> PostedBatch:
     """Return what follows from events, with the postings of what moves money or metal otherwise than by trades."""
     (batch,) = (await sift([EventFrame((1, 1), (tuple(events),))], events[0].sequence - 1)).batches
     post_movements(batch, ours)
     return batch
 
 
-def lines(batch: Batch) -> list[tuple[str, str, str, int]]:
+def lines(batch: PostedBatch) -> list[tuple[str, str, str, int]]:
     """Return what is posted, without sequences: kind, name, asset, amount."""
     return [(*account, amount) for _, _, account, amount in batch.lines]
 
 
-def cash(status: str = "SENT", amount: int = 500) -> dict[str, Item]:
+def cash(status: str = "SENT", amount: int = 500) -> dict[str, OutboxItem]:
     """Return the document of a payment in to A.H."""
-    return {"cash:1": Item("cash:1", "cash", 1, (("A.H", CASH, amount),), status)}
+    return {"cash:1": OutboxItem("cash:1", "cash", 1, (("A.H", CASH, amount),), status)}
 
 
 def paid_in(sequence: int, amount: int = 500) -> HoldingAdjusted:
@@ -93,7 +93,9 @@ async def test_a_movement_of_a_document_is_posted_against_its_account() -> None:
     ],
     ids=["no document", "closed", "another amount"],
 )
-async def test_a_movement_of_no_open_document_stands_in_suspense(events: list[AnyEvent], ours: dict[str, Item]) -> None:
+async def test_a_movement_of_no_open_document_stands_in_suspense(
+    events: list[AnyEvent], ours: dict[str, OutboxItem]
+) -> None:
     batch = await posted(events, ours)
     assert [line[0] for line in lines(batch)] == ["member", "suspense"]
     assert (batch.done, batch.entries[0][1]) == ([], "unidentified")
@@ -107,7 +109,7 @@ async def test_a_repeated_reference_is_posted_as_its_document_once() -> None:
 
 async def test_a_load_out_is_posted_by_asset_and_leg() -> None:
     legs = (("A.H", "AU", -1_000), ("VENUE", "AU", -20), ("A.H", CASH, -120), ("VENUE", CASH, 120))
-    ours = {"load_out:1": Item("load_out:1", "load_out", 1, legs, "SENT")}
+    ours = {"load_out:1": OutboxItem("load_out:1", "load_out", 1, legs, "SENT")}
     settled = HoldingSettled(1, 5, "load_out:1", tuple(Leg(*leg) for leg in legs))
     assert lines(await posted([settled], ours)) == [
         *(("member", *leg) for leg in legs),

@@ -10,7 +10,7 @@ from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged, Tra
 from goldx.protocol.units import CASH
 from goldx.streams.frames import EventFrame
 from settlement.ledger.chain import GENESIS
-from settlement.ledger.posting import FEES, MEMBER, AccountKey, Batch, SequenceGap, lines_of, post_movements, sift
+from settlement.ledger.posting import FEES, MEMBER, AccountKey, PostedBatch, SequenceGap, lines_of, post_movements, sift
 from settlement.ledger.rows import TRADES_AT_ONCE, Entry, Numbers, Posting, Rows
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
@@ -36,7 +36,7 @@ def drawn(random: Random, sequence: int) -> AnyEvent:
     return made
 
 
-def plain(events: list[AnyEvent], batch: Batch, numbers: Numbers) -> tuple[list[Entry], list[Posting]]:
+def plain(events: list[AnyEvent], batch: PostedBatch, numbers: Numbers) -> tuple[list[Entry], list[Posting]]:
     """Return the rows, entry by entry and line by line."""
     entries: list[Entry] = []
     postings: list[Posting] = []

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.banking import bank_reconciliation, camt, deposits, imports, swift
-from settlement.banking.statements import Statement
+from settlement.banking.statements import BankStatement
 from settlement.base.refusal import Refused
 from settlement.closing import proofs
 from settlement.intake.bar_rows import BarKey, Reading
@@ -25,7 +25,7 @@ from settlement.reconciliation import (
 )
 from settlement.reconciliation.break_areas import BANK, BANK_SCOPE, BOOKS, WAREHOUSE, area_of
 from settlement.reconciliation.breaks import Break
-from settlement.reconciliation.count_results import Result
+from settlement.reconciliation.count_results import CountResult
 from settlement.reconciliation.statement_file import StatementBar
 from settlement.reports import bar_export
 from settlement.service import movements
@@ -64,7 +64,7 @@ class Evening:
     """Statements on the database: what a faulty program or disk has done to it."""
     by_hand: bool = False
     """The statements were typed by hand, not done by a program with an act of its own."""
-    counted: list[Result] | None = None
+    counted: list[CountResult] | None = None
     """The results of an inventory count of XM2, if there is one."""
     expected: Counter[Finding] = field(default_factory=Counter)
 
@@ -82,10 +82,10 @@ class Evening:
         self.expected[Finding(area, kind, subject)] += times
 
 
-async def count_of(connection: AsyncConnection) -> list[Result]:
+async def count_of(connection: AsyncConnection) -> list[CountResult]:
     """Return what two counters find in XM2 where nothing is wrong."""
     return [
-        Result(line.key, True, line.gross_cg, line.seal)
+        CountResult(line.key, True, line.gross_cg, line.seal)
         for line in await warehouse_statement.expected(connection, "XM2")
     ]
 
@@ -138,7 +138,7 @@ def _in_books(found: Break) -> Finding:
 async def _bank(connection: AsyncConnection, evening: Evening, found: Counter[Finding]) -> None:
     data = evening.file or bank_file(evening.opening_fen, evening.bookings, evening.form)
     try:
-        statements: list[Statement] = swift.read(data) if data.startswith(b":20:") else camt.read(data)
+        statements: list[BankStatement] = swift.read(data) if data.startswith(b":20:") else camt.read(data)
         for _ in range(evening.times):
             await imports.take_in(connection, ONE, "evening", data, statements)
     except BadFile as wrong:
@@ -158,7 +158,7 @@ async def _bank(connection: AsyncConnection, evening: Evening, found: Counter[Fi
     )
 
 
-async def _count(connection: AsyncConnection, results: list[Result], found: Counter[Finding]) -> None:
+async def _count(connection: AsyncConnection, results: list[CountResult], found: Counter[Finding]) -> None:
     """Count XM2 with two counters, again what differs, and close the count."""
     proposal = await count_sessions.propose(connection, THIRD, "XM2", (ONE, OTHER), "yearly")
     await movements.approve(connection, OTHER, proposal)
@@ -175,7 +175,7 @@ async def _count(connection: AsyncConnection, results: list[Result], found: Coun
     found.update(Finding(WAREHOUSE, one.kind, f"count {one.subject}") for one in outcome.breaks)
 
 
-async def _again(connection: AsyncConnection, number: int, by_key: dict[BarKey, Result]) -> list[Result]:
+async def _again(connection: AsyncConnection, number: int, by_key: dict[BarKey, CountResult]) -> list[CountResult]:
     """Begin the second round of a count and return what is found in it; nothing if nothing is to be counted again."""
     try:
         await counting.recount(connection, ONE, number)
@@ -185,4 +185,4 @@ async def _again(connection: AsyncConnection, number: int, by_key: dict[BarKey, 
         return []
     rows = await connection.execute(text("SELECT * FROM count_again WHERE count_no = :number"), {"number": number})
     typed = [BarKey(row.refiner, row.serial, row.year) for row in rows]
-    return [by_key.get(key.compared, Result(key, False)) for key in typed]
+    return [by_key.get(key.compared, CountResult(key, False)) for key in typed]

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.intake.bar_rows import BarKey
 from settlement.reconciliation.break_areas import WAREHOUSE
-from settlement.reconciliation.count_results import Result
+from settlement.reconciliation.count_results import CountResult
 from tests.settlement.planted.damage import named
 from tests.settlement.planted.evening import Evening, count_of
 
@@ -159,7 +159,7 @@ async def another_year(connection: AsyncConnection, evening: Evening, dice: Rand
     evening.expect(WAREHOUSE, "UNKNOWN_AT_WAREHOUSE", subject("XM1", bar))
 
 
-def _counted(result: Result) -> str:
+def _counted(result: CountResult) -> str:
     return f"count XM2 {result.key}"
 
 
@@ -167,12 +167,12 @@ async def a_bar_that_is_not_counted(connection: AsyncConnection, evening: Evenin
     evening.counted = await count_of(connection)
     at = dice.randrange(len(evening.counted))
     evening.expect(WAREHOUSE, "MISSING_AT_WAREHOUSE", _counted(evening.counted[at]))
-    evening.counted[at] = Result(evening.counted[at].key, False)
+    evening.counted[at] = CountResult(evening.counted[at].key, False)
 
 
 async def a_bar_that_is_on_no_list(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     evening.counted = await count_of(connection)
-    extra = Result(BarKey("HX", f"Q{dice.randint(1, 99)}", 2025), True, 10_000, "S-9")
+    extra = CountResult(BarKey("HX", f"Q{dice.randint(1, 99)}", 2025), True, 10_000, "S-9")
     evening.counted.append(extra)
     evening.expect(WAREHOUSE, "UNKNOWN_AT_WAREHOUSE", _counted(extra))
 

@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 
 from settlement.intake.bar_rows import BarKey
 from settlement.reconciliation import count_files, count_paper, count_sessions, counting
-from settlement.reconciliation.count_results import Result
+from settlement.reconciliation.count_results import CountResult
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 from tests.settlement.commands import clerk
@@ -23,7 +23,7 @@ A1, A2 = BarKey("HX", "A1", 2024), BarKey("HX", "A2", 2024)
 LISTED = (A1, A2, BarKey("OTHER", "a 2", 0))
 
 
-def read(text: str, listed: Sequence[BarKey] = LISTED) -> tuple[list[Result], str]:
+def read(text: str, listed: Sequence[BarKey] = LISTED) -> tuple[list[CountResult], str]:
     return count_files.read(sheets.read(text.encode()), listed)
 
 
@@ -73,7 +73,7 @@ async def test_the_list_is_blind_and_is_read_when_it_is_filled_in(stocked_exchan
 def test_a_list_says_only_what_was_filled_in() -> None:
     text = "line,refiner,serial,year,found,gross_g,seal,condition\n"
     found = read(text + "1,HX,A1,2024,yes,,,\n2,HX,A2,2024,,100.00,,scratched\n3,OTHER,a 2,,,,,\n4,,,,,,,\n")
-    assert found == ([Result(A1), Result(A2, True, 10_000, None, "scratched")], "LIST")
+    assert found == ([CountResult(A1), CountResult(A2, True, 10_000, None, "scratched")], "LIST")
     bad = (
         "1,HX,A1,2024,perhaps,,,",
         "2,HX,A2,2024,yes,1.001,,",
@@ -89,10 +89,10 @@ def test_a_list_says_only_what_was_filled_in() -> None:
 
 def test_a_scan_is_a_list_of_numbers() -> None:
     """Also with Chinese headings, twice the same, and with a maker where the number alone is not enough."""
-    assert read("serial\nA1\nA1\na1\n") == ([Result(A1)], "SCAN")
-    assert read("条码,厂家\nA2,HX\nA1,\n")[0] == [Result(BarKey("HX", "A2", 0)), Result(A1)]
-    assert read("serial,year\nA2,2024\n")[0] == [Result(A2)]
-    assert read("bar number,gross weight (g)\nA1,100.00\n")[0] == [Result(A1, True, 10_000)]
+    assert read("serial\nA1\nA1\na1\n") == ([CountResult(A1)], "SCAN")
+    assert read("条码,厂家\nA2,HX\nA1,\n")[0] == [CountResult(BarKey("HX", "A2", 0)), CountResult(A1)]
+    assert read("serial,year\nA2,2024\n")[0] == [CountResult(A2)]
+    assert read("bar number,gross weight (g)\nA1,100.00\n")[0] == [CountResult(A1, True, 10_000)]
     for text, why in (
         ("serial\nA2\n", "the list has 2 bars of this number"),
         ("serial\nZ9\n", "the list has no bar of this number"),
@@ -107,7 +107,7 @@ def test_a_scan_is_a_list_of_numbers() -> None:
 
 async def test_the_report_is_made_of_the_record_alone(stocked_exchange: SmallExchange) -> None:
     number = await open_count(stocked_exchange)
-    await both(stocked_exchange, number, Result(A1, True, 10_000, "S-1"), Result(A2))
+    await both(stocked_exchange, number, CountResult(A1, True, 10_000, "S-1"), CountResult(A2))
     await close(stocked_exchange, number)
     record = await do(stocked_exchange, count_sessions.record_of, number)
     first = count_paper.report(record.content, bytes(record.hash))

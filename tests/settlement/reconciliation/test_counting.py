@@ -25,35 +25,35 @@ from settlement.reconciliation import (
     last_counts,
     vault_freeze,
 )
-from settlement.reconciliation.count_results import Result
-from settlement.reconciliation.count_sessions import Extent
+from settlement.reconciliation.count_results import CountResult
+from settlement.reconciliation.count_sessions import CountExtent
 from settlement.service import movements
 from tests.settlement import bar_lists
 from tests.settlement.reconciliation.conftest import opened_before
 from tests.settlement.small_exchange import ONE, OTHER, THIRD, SmallExchange, bars, do, refused, rewrite
 
 A1, A2, B1 = (BarKey("HX", serial, 2024) for serial in ("A1", "A2", "B1"))
-RIGHT = (Result(A1, True, 10_000, "S-1"), Result(A2))
+RIGHT = (CountResult(A1, True, 10_000, "S-1"), CountResult(A2))
 
 
 async def sql(exchange: SmallExchange, statement: str) -> Any:
     return await rewrite(exchange, statement)
 
 
-async def open_count(exchange: SmallExchange, extent: Extent = count_sessions.ALL_BARS, place: str = "XM1") -> int:
+async def open_count(exchange: SmallExchange, extent: CountExtent = count_sessions.ALL_BARS, place: str = "XM1") -> int:
     """Open a count by ONE and OTHER; THIRD will close it."""
     proposal = await do(exchange, count_sessions.propose, THIRD, place, (ONE, OTHER), "yearly", extent)
     await exchange.approve(proposal)
     return int((await sql(exchange, "SELECT max(count_no) FROM inventory_count")).scalar_one())
 
 
-async def enter(exchange: SmallExchange, number: int, by: str, *results: Result) -> None:
+async def enter(exchange: SmallExchange, number: int, by: str, *results: CountResult) -> None:
     if results:
         await do(exchange, count_results.enter, by, number, results)
     await do(exchange, count_results.sign, by, number)
 
 
-async def both(exchange: SmallExchange, number: int, *results: Result, by: Sequence[str] = (ONE, OTHER)) -> None:
+async def both(exchange: SmallExchange, number: int, *results: CountResult, by: Sequence[str] = (ONE, OTHER)) -> None:
     for counter in by:
         await enter(exchange, number, counter, *results)
 
@@ -73,7 +73,9 @@ async def test_a_count_that_agrees_closes_without_breaks(stocked_exchange: Small
     assert "has not signed" in await refused(stocked_exchange, "COUNT_UNFINISHED", counting.close, THIRD, number)
     await enter(stocked_exchange, number, ONE, *RIGHT)
     assert OTHER in await refused(stocked_exchange, "COUNT_UNFINISHED", counting.close, THIRD, number)
-    await enter(stocked_exchange, number, OTHER, Result(A1, True, 10_002, "s- 1"), Result(A2, True, None, "S-1"))
+    await enter(
+        stocked_exchange, number, OTHER, CountResult(A1, True, 10_002, "s- 1"), CountResult(A2, True, None, "S-1")
+    )
     await refused(stocked_exchange, "NOTHING_TO_COUNT", counting.recount, ONE, number)
     for counter in (ONE, OTHER):
         await refused(stocked_exchange, "SAME_PERSON", counting.close, counter, number)
@@ -103,7 +105,7 @@ async def test_the_last_count_of_each_bar_is_listed(stocked_exchange: SmallExcha
         return [(row.lot_id, row.count_no, row.found) for row in rows]
 
     assert await last() == [(1, None, None), (2, None, None)]
-    number = await open_count(stocked_exchange, Extent(lots=(1,)))
+    number = await open_count(stocked_exchange, CountExtent(lots=(1,)))
     assert await last() == [(1, None, None), (2, None, None)], "an open count has counted nothing"
     await both(stocked_exchange, number, RIGHT[0])
     assert await close(stocked_exchange, number) == []
@@ -113,9 +115,9 @@ async def test_the_last_count_of_each_bar_is_listed(stocked_exchange: SmallExcha
     assert await last(before=today + timedelta(days=1)) == [(1, number, True), (2, None, None)]
     assert await last(warehouse="XM2") == [(3, None, None)]
     again = await open_count(stocked_exchange)
-    await both(stocked_exchange, again, Result(A1, False), RIGHT[1])
+    await both(stocked_exchange, again, CountResult(A1, False), RIGHT[1])
     await do(stocked_exchange, counting.recount, ONE, again)
-    await both(stocked_exchange, again, Result(A1, False))
+    await both(stocked_exchange, again, CountResult(A1, False))
     await close(stocked_exchange, again)
     assert await last() == [(1, again, False), (2, again, True)]
 
@@ -135,7 +137,7 @@ async def test_custody_is_frozen_while_a_count_is_open(stocked_exchange: SmallEx
     await refused(stocked_exchange, "COUNT_OPEN", movements.approve, OTHER, proposal)
     await do(stocked_exchange, count_cancels.cancel, ONE, number, "fire alarm")
     await do(stocked_exchange, intake.arrive, ONE, {new[0]: "S-N1"})
-    await open_count(stocked_exchange, Extent((1,)))
+    await open_count(stocked_exchange, CountExtent((1,)))
     await do(stocked_exchange, transfers.ship, ONE, 1, "S-9", "Carrier")
     for lot_id, reason in ((1, "COUNT_OPEN"), (3, None)):
         check = (counted.check, "release", {lot_id: "XM1"})
@@ -157,11 +159,11 @@ async def test_a_count_is_opened_by_two_and_counted_by_two(stocked_exchange: Sma
         with pytest.raises(BadValue, match=f"counters: .*{why}"):
             await do(stocked_exchange, propose, ONE, "XM1", counters, "yearly")
     for extent, field in (
-        (Extent((3,)), "lots"),
-        (Extent((99,)), "lots"),
-        (Extent((), 0), "sample"),
-        (Extent((1,), 1), "sample"),
-        (Extent((), None, "seed"), "seed"),
+        (CountExtent((3,)), "lots"),
+        (CountExtent((99,)), "lots"),
+        (CountExtent((), 0), "sample"),
+        (CountExtent((1,), 1), "sample"),
+        (CountExtent((), None, "seed"), "seed"),
     ):
         with pytest.raises(BadValue, match=f"^{field}"):
             await do(stocked_exchange, propose, ONE, "XM1", (ONE, OTHER), "yearly", extent)
@@ -177,16 +179,16 @@ async def test_a_count_is_opened_by_two_and_counted_by_two(stocked_exchange: Sma
     with pytest.raises(BadValue, match="at least one bar"):
         await do(stocked_exchange, count_results.enter, ONE, number, [])
     with pytest.raises(BadValue, match="one on the list"):
-        await do(stocked_exchange, count_results.enter, ONE, number, [Result(B1, False)])
+        await do(stocked_exchange, count_results.enter, ONE, number, [CountResult(B1, False)])
     with pytest.raises(BadValue, match="without weight and seal"):
-        await do(stocked_exchange, count_results.enter, ONE, number, [Result(A1, False, 10_000)])
+        await do(stocked_exchange, count_results.enter, ONE, number, [CountResult(A1, False, 10_000)])
 
 
 async def test_what_differs_is_counted_again_and_what_stays_is_a_break(stocked_exchange: SmallExchange) -> None:
     """A1 is lighter, A2 missing, B1 of another warehouse and an unknown bar are there."""
     unknown = BarKey("HX", "Z9", 0)
     number = await open_count(stocked_exchange)
-    first = (Result(A1, True, 9_990, "S-1"), Result(B1, True, 10_000), Result(unknown))
+    first = (CountResult(A1, True, 9_990, "S-1"), CountResult(B1, True, 10_000), CountResult(unknown))
     await both(stocked_exchange, number, *first)
     assert "4 bars differ" in await refused(stocked_exchange, "COUNT_UNFINISHED", counting.close, THIRD, number)
     assert await do(stocked_exchange, counting.recount, ONE, number) == 4
@@ -196,11 +198,11 @@ async def test_what_differs_is_counted_again_and_what_stays_is_a_break(stocked_e
     await do(stocked_exchange, count_results.enter, ONE, number, first)
     assert "A2" in await refused(stocked_exchange, "COUNT_UNFINISHED", count_results.sign, ONE, number)
     with pytest.raises(BadValue, match="one on the list"):
-        await do(stocked_exchange, count_results.enter, ONE, number, [Result(BarKey("HX", "Z8", 0))])
-    await enter(stocked_exchange, number, ONE, Result(A2, False))
-    await enter(stocked_exchange, number, OTHER, Result(A2), Result(A1, True, 9_990), *first[1:])
+        await do(stocked_exchange, count_results.enter, ONE, number, [CountResult(BarKey("HX", "Z8", 0))])
+    await enter(stocked_exchange, number, ONE, CountResult(A2, False))
+    await enter(stocked_exchange, number, OTHER, CountResult(A2), CountResult(A1, True, 9_990), *first[1:])
     assert "differ about" in await refused(stocked_exchange, "COUNT_UNFINISHED", counting.close, THIRD, number)
-    await do(stocked_exchange, count_results.enter, OTHER, number, [Result(A2, False)])
+    await do(stocked_exchange, count_results.enter, OTHER, number, [CountResult(A2, False)])
     assert "has not signed" in await refused(stocked_exchange, "COUNT_UNFINISHED", counting.close, THIRD, number)
     await do(stocked_exchange, count_results.sign, OTHER, number)
     expected = [("WEIGHT_DIFF", 1), ("LOCATION_DIFF", 3), ("UNKNOWN_AT_WAREHOUSE", None), ("MISSING_AT_WAREHOUSE", 2)]
@@ -218,10 +220,10 @@ async def test_who_has_not_counted_cancels_a_count_and_a_missing_bar_stays_missi
 ) -> None:
     """A2 is missing for both, A1 lighter for one of them alone, which is no difference yet."""
     number = await open_count(stocked_exchange)
-    await enter(stocked_exchange, number, ONE, Result(A1, True, 9_000, "S-1"))
+    await enter(stocked_exchange, number, ONE, CountResult(A1, True, 9_000, "S-1"))
     for counter in (ONE, OTHER):
         await refused(stocked_exchange, "SAME_PERSON", count_cancels.cancel, counter, number, "never mind")
-    await enter(stocked_exchange, number, OTHER, Result(A1, True, 10_000, "S-1"))
+    await enter(stocked_exchange, number, OTHER, CountResult(A1, True, 10_000, "S-1"))
     assert await do(stocked_exchange, counting.recount, ONE, number) == 2
     await refused(stocked_exchange, "SAME_PERSON", count_cancels.cancel, ONE, number, "never mind")
     found = await do(stocked_exchange, count_cancels.cancel, THIRD, number, "fire alarm")
@@ -235,9 +237,9 @@ async def test_a_bar_found_in_the_second_round_is_not_missing_when_the_count_is_
     stocked_exchange: SmallExchange,
 ) -> None:
     number = await open_count(stocked_exchange)
-    await both(stocked_exchange, number, Result(A1, True, 10_000, "S-1"))
+    await both(stocked_exchange, number, CountResult(A1, True, 10_000, "S-1"))
     assert await do(stocked_exchange, counting.recount, ONE, number) == 1
-    await both(stocked_exchange, number, Result(A2, True, 10_000))
+    await both(stocked_exchange, number, CountResult(A2, True, 10_000))
     assert await do(stocked_exchange, count_cancels.cancel, THIRD, number, "fire alarm") == ()
     assert await open_kinds(stocked_exchange) == []
 
@@ -246,12 +248,12 @@ async def test_a_partial_count_ends_breaks_of_its_own_lots_alone(stocked_exchang
     number = await open_count(stocked_exchange)
     await both(stocked_exchange, number)
     await do(stocked_exchange, counting.recount, ONE, number)
-    await both(stocked_exchange, number, Result(A1, False), Result(A2, False))
+    await both(stocked_exchange, number, CountResult(A1, False), CountResult(A2, False))
     assert await close(stocked_exchange, number) == [("MISSING_AT_WAREHOUSE", 1), ("MISSING_AT_WAREHOUSE", 2)]
-    number = await open_count(stocked_exchange, Extent((2,)))
+    number = await open_count(stocked_exchange, CountExtent((2,)))
     with pytest.raises(BadValue, match="one on the list"):
-        await do(stocked_exchange, count_results.enter, ONE, number, [Result(A1)])
-    await both(stocked_exchange, number, Result(A2, True, 10_000, "S-1"))
+        await do(stocked_exchange, count_results.enter, ONE, number, [CountResult(A1)])
+    await both(stocked_exchange, number, CountResult(A2, True, 10_000, "S-1"))
     assert await close(stocked_exchange, number) == []
     assert await open_kinds(stocked_exchange) == [("MISSING_AT_WAREHOUSE", 1)]
     number = await open_count(stocked_exchange)
@@ -289,13 +291,13 @@ def test_a_seed_draws_the_same_sample_and_every_lot_as_often() -> None:
 
 
 async def test_a_sample_has_its_size_and_prints_its_seed(stocked_exchange: SmallExchange) -> None:
-    number = await open_count(stocked_exchange, Extent((), 1, "2026-11-29"))
+    number = await open_count(stocked_exchange, CountExtent((), 1, "2026-11-29"))
     (line,) = await do(stocked_exchange, count_sessions.lines, number)
     assert line.lot_id == count_sessions.drawn("2026-11-29", [1, 2], 1)[0]
-    await both(stocked_exchange, number, Result(BarKey(line.refiner, line.serial, line.year)))
+    await both(stocked_exchange, number, CountResult(BarKey(line.refiner, line.serial, line.year)))
     await close(stocked_exchange, number)
     assert json.loads((await do(stocked_exchange, count_sessions.record_of, number)).content)["seed"] == "2026-11-29"
-    drawn = await open_count(stocked_exchange, Extent((), 5))
+    drawn = await open_count(stocked_exchange, CountExtent((), 5))
     assert len((await do(stocked_exchange, count_sessions.find, drawn)).seed) == 16
     assert len(await do(stocked_exchange, count_sessions.lines, drawn)) == 2
 
@@ -318,8 +320,8 @@ async def test_generated_vaults_are_counted_as_they_are(stocked_exchange: SmallE
     await stocked_exchange.register([{"serial": f"C{number}"} for number in range(6)])
     keys = [A1, A2, *(BarKey("HX", f"C{number}", 2024) for number in range(6))]
 
-    def entry(key: BarKey, real: tuple[bool, int, str] | None) -> Result:
-        return Result(key, False) if real is None else Result(key, True, real[1], real[2])
+    def entry(key: BarKey, real: tuple[bool, int, str] | None) -> CountResult:
+        return CountResult(key, False) if real is None else CountResult(key, True, real[1], real[2])
 
     for _ in range(4):
         truth = {
@@ -351,16 +353,16 @@ async def test_generated_vaults_are_counted_as_they_are(stocked_exchange: SmallE
     ("one", "other", "expected"),
     [
         (None, None, False),
-        (Result(A1), None, True),
-        (Result(A1, False), None, False),
-        (Result(A1), Result(A1, False), True),
-        (Result(A1, True, 10_000), Result(A1), False),
-        (Result(A1, True, 10_000), Result(A1, True, 10_002), False),
-        (Result(A1, True, 10_000), Result(A1, True, 10_003), True),
-        (Result(A1, True, None, "S-1"), Result(A1, True, None, "s1"), True),
-        (Result(A1, True, None, "S-1"), Result(A1, True, None, "s- 1"), False),
+        (CountResult(A1), None, True),
+        (CountResult(A1, False), None, False),
+        (CountResult(A1), CountResult(A1, False), True),
+        (CountResult(A1, True, 10_000), CountResult(A1), False),
+        (CountResult(A1, True, 10_000), CountResult(A1, True, 10_002), False),
+        (CountResult(A1, True, 10_000), CountResult(A1, True, 10_003), True),
+        (CountResult(A1, True, None, "S-1"), CountResult(A1, True, None, "s1"), True),
+        (CountResult(A1, True, None, "S-1"), CountResult(A1, True, None, "s- 1"), False),
     ],
 )
-def test_two_counters_differ(one: Result | None, other: Result | None, expected: bool) -> None:
+def test_two_counters_differ(one: CountResult | None, other: CountResult | None, expected: bool) -> None:
     assert count_results.differ(one, other) is expected
     assert count_results.differ(other, one) is expected

@@ -38,7 +38,7 @@ ROWS: list[list[object]] = [
 ]
 
 
-def read(rows: list[list[object]]) -> depository_report.Report:
+def read(rows: list[list[object]]) -> depository_report.DepositoryReport:
     return depository_report.read(sheets.read(workbook(*rows)))
 
 

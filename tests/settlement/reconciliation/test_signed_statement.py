@@ -32,7 +32,7 @@ def statement(*rows: str, day: str | None = None) -> bytes:
 
 async def taken(
     exchange: SmallExchange, by: str, data: bytes, signature: bytes | None, place: str = "XM1", back: int = 0
-) -> warehouse_statement.Outcome:
+) -> warehouse_statement.StatementComparison:
     lines = statement_file.read(sheets.read(data), Reading())
     day = today() - timedelta(days=back)
     return await do(exchange, warehouse_statement.take_in, by, place, day, "s.csv", data, lines, signature)

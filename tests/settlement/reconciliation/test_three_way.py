@@ -163,7 +163,7 @@ async def test_of_two_runs_at_a_time_the_one_that_read_earlier_corrects_nothing_
     await plant(engine, change.format(1, "A.H"))
     await three_way.reconcile(engine, ONE)
     await plant(engine, change.format(-1, "A.H"))
-    others: list[three_way.Report] = []
+    others: list[three_way.RunReport] = []
 
     async def meanwhile(done: int, _: int) -> None:
         if done == 1:

@@ -47,7 +47,9 @@ async def test_a_statement_that_agrees_has_no_breaks(stocked_exchange: SmallExch
     assert await compared(stocked_exchange, "HX,A1,2024,100.02,999.0,,,", BARS[1]) == []
 
 
-async def taken(exchange: SmallExchange, by: str, place: str, day: date, *rows: str) -> warehouse_statement.Outcome:
+async def taken(
+    exchange: SmallExchange, by: str, place: str, day: date, *rows: str
+) -> warehouse_statement.StatementComparison:
     data = csv(*rows)
     lines = statement_file.read(sheets.read(data), Reading())
     return await do(exchange, warehouse_statement.take_in, by, place, day, "s.csv", data, lines)
@@ -206,7 +208,7 @@ def test_the_tolerance_of_a_weight(gross_cg: int, allowed: int) -> None:
 async def test_breaks_of_a_statement_end_with_the_next_one_and_leave_other_scopes_alone(
     stocked_exchange: SmallExchange,
 ) -> None:
-    async def take(place: str, *rows: str, by: str = ONE) -> warehouse_statement.Outcome:
+    async def take(place: str, *rows: str, by: str = ONE) -> warehouse_statement.StatementComparison:
         return await taken(stocked_exchange, by, place, DAY, *rows)
 
     first = await take("XM1", BARS[0])

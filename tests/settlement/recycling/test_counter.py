@@ -36,7 +36,9 @@ async def ticket(
     """A ticket with its offer accepted; items as (0.01 g, e5)."""
     number = await tickets.open_ticket(connection, ONE, code, seller, "COPY-1", "CLEAR", "UN 2026-11")
     for gross_cg, _ in items:
-        await tickets.add_item(connection, ONE, number, tickets.Item("ring", "足金", "SCRAP_JEWEL", gross_cg, "own"))
+        await tickets.add_item(
+            connection, ONE, number, tickets.TicketItem("ring", "足金", "SCRAP_JEWEL", gross_cg, "own")
+        )
     await tickets.screen(connection, ONE, number, {line: e5 for line, (_, e5) in enumerate(items, 1)})
     await offers.make(connection, ONE, number)
     await offers.accept(connection, ONE, number)
@@ -286,7 +288,7 @@ async def test_a_suspicion_ends_the_ticket_and_is_reported(exchange: SmallExchan
         for number in (hit, away, inconsistent):
             assert (await tickets.find(connection, number)).status == "REFUSED"
             with pytest.raises(Refused, match="is REFUSED"):
-                await tickets.add_item(connection, ONE, number, tickets.Item("x", "", "SCRAP_JEWEL", 1, "x"))
+                await tickets.add_item(connection, ONE, number, tickets.TicketItem("x", "", "SCRAP_JEWEL", 1, "x"))
         exported = sheets.read(await aml.export(connection, "xlsx"))
         assert [row.cells[2].text for row in exported.rows] == [
             "reason",
@@ -374,12 +376,12 @@ async def test_a_name_from_before_is_compared_by_what_is_known_of_it(exchange: S
 @pytest.mark.parametrize(
     ("item", "e5", "why"),
     [
-        (tickets.Item("ingot", "", "DORE", 10_000, "own"), 99_900, "DORE is not allowed"),
-        (tickets.Item("ring", "", "SCRAP_JEWEL", 10_000, "own"), 50_000, "outside the band of SCRAP"),
+        (tickets.TicketItem("ingot", "", "DORE", 10_000, "own"), 99_900, "DORE is not allowed"),
+        (tickets.TicketItem("ring", "", "SCRAP_JEWEL", 10_000, "own"), 50_000, "outside the band of SCRAP"),
     ],
 )
 async def test_an_item_that_no_class_takes_gets_no_offer_and_no_money(
-    exchange: SmallExchange, item: tickets.Item, e5: int, why: str
+    exchange: SmallExchange, item: tickets.TicketItem, e5: int, why: str
 ) -> None:
     await do(exchange, two_way.post, ONE, two_way.PostedPrice("VENUE", "DORE", 60_000, 61_000, 0, 99_000))
     number = await do(exchange, tickets.open_ticket, ONE, "CA", FIRST, "COPY-1", "CLEAR", "UN")

@@ -12,7 +12,7 @@ from settlement.intake import bar_rows, pre_advice
 from settlement.intake.bar_rows import Reading
 from settlement.lots import lots
 from settlement.lots.lots import EVERY_LOT, Search
-from settlement.lots.provenance import Record
+from settlement.lots.provenance import ProvenanceRecord
 from settlement.reconciliation import statement_file, warehouse_statement
 from settlement.reports import account_statement, bar_export, stock_report
 from settlement.workbooks import cells, sheets
@@ -31,7 +31,7 @@ async def test_an_exported_list_reads_again(exchange: SmallExchange) -> None:
         ]
         for kind in ("csv", "xlsx"):
             back = bar_lists.declared(await bar_export.export(connection, EVERY_LOT, "declared", kind))
-            assert back[0].provenance == Record("BANK", "CN", None, None, "KYB-1", ("INV-1",))
+            assert back[0].provenance == ProvenanceRecord("BANK", "CN", None, None, "KYB-1", ("INV-1",))
             assert [(row.key, row.gross_cg, row.fineness_e5, row.symbol, row.account) for row in back] == there
 
             london = await bar_export.export(connection, Search(state="REGISTERED"), "lbma", kind)

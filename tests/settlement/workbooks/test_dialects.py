@@ -7,7 +7,7 @@ import pytest
 from settlement.intake import bar_list
 from settlement.intake.bar_rows import Reading
 from settlement.workbooks import csv_files, formats
-from settlement.workbooks.cells import BadFile, Table
+from settlement.workbooks.cells import BadFile, SheetTable
 from settlement.workbooks.formats import Stated
 from tests.settlement import bar_lists
 
@@ -17,7 +17,7 @@ CHINESE = "厂家,编号\n洛阳金矿,足金一号\n"
 TRADITIONAL = "廠家,編號\n香港金號,條塊一\n"
 
 
-def texts(table: Table) -> list[list[str]]:
+def texts(table: SheetTable) -> list[list[str]]:
     return [[cell.text for cell in row.cells] for row in table.rows]
 
 

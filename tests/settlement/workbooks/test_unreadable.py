@@ -13,7 +13,18 @@ from goldx.protocol.units import BadValue
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import depository_report, statement_file
 from settlement.workbooks import cells, formats
-from settlement.workbooks.cells import DATE, MERGED, NUMBER, PERCENTAGE, TEXT, UNREADABLE, BadFile, Cell, Row, Table
+from settlement.workbooks.cells import (
+    DATE,
+    MERGED,
+    NUMBER,
+    PERCENTAGE,
+    TEXT,
+    UNREADABLE,
+    BadFile,
+    Cell,
+    Row,
+    SheetTable,
+)
 from tests.settlement import bar_lists
 from tests.settlement.reconciliation.test_depository_report import ROWS
 from tests.settlement.small_exchange import ROW
@@ -23,28 +34,28 @@ from tests.settlement.workbooks.test_sheets import workbook
 
 INPUTS = Path(__file__).parents[4] / "shared" / "faults" / "inputs"
 SHEET = "xl/worksheets/sheet1.xml"
-Read = Callable[[Table], object]
+Read = Callable[[SheetTable], object]
 BAR = {**ROW, "sample_seal": "P-1", "fine_g": "", "replicate_3": "", "licence": "", "tax_proof": ""}
 STATED = {name: BAR.get(name, "") for name in ("refiner", "serial", "year", "gross_g", "fineness_permille")}
 STATED |= {"fine_g": "", "status": "", "seal": "", "customs": "", "owner": ""}
 
 
-def declared(table: Table) -> object:
+def declared(table: SheetTable) -> object:
     return bar_lists.declared_rows(table, Reading())
 
 
-def measured(table: Table) -> object:
+def measured(table: SheetTable) -> object:
     return bar_lists.measured_rows(table, Reading())
 
 
-def statement(table: Table) -> object:
+def statement(table: SheetTable) -> object:
     return statement_file.read(table, Reading())
 
 
-def table_of(row: dict[str, Any]) -> Table:
+def table_of(row: dict[str, Any]) -> SheetTable:
     """A table of one row, as it comes out of the process that reads files."""
     values = (value if isinstance(value, Cell) else Cell(value) for value in row.values())
-    return Table("XLSX", "sheet 'Bars'", [Row(1, tuple(map(Cell, row))), Row(2, tuple(values))])
+    return SheetTable("XLSX", "sheet 'Bars'", [Row(1, tuple(map(Cell, row))), Row(2, tuple(values))])
 
 
 def second_row(data: bytes) -> tuple[Cell, ...]:
