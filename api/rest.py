@@ -121,7 +121,10 @@ async def regime(gateway: TheGateway) -> dict[str, Any]:
 
 @router.get("/v1/notices", tags=["market"])
 async def notices(gateway: TheGateway, page: ThePage) -> dict[str, Any]:
-    """List the venue's notices, newest first; the newest 1,024 are kept."""
+    """List the venue's notices, newest first; the newest 1,024 are kept.
+
+    `to_acknowledge`: members have to acknowledge it; false if another one has taken its place, absent if nobody has to.
+    """
     kept = gateway.view.notices
     rows = cut(list(reversed(kept.by_id.values())), lambda notice: str(notice.notice_id), page)
     return listed("notices", lambda notice: kept.write(notice, None), rows)

@@ -15,16 +15,21 @@ def notice() -> None:
 
 
 @notice.command(name="list")
+@click.option("--after", type=click.IntRange(min=1), help="Only those before this number, as `more follow` gives it.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="So many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @URL
-def list_notices(limit: int, as_json: bool, url: str | None) -> None:
-    """Print the newest notices."""
+def list_notices(after: int | None, limit: int, as_json: bool, url: str | None) -> None:
+    """Print the newest notices, and which of them members have to acknowledge."""
     # Loaded here, so that --help does without them.
     from goldx.hosting.operator_request import read_gateway
 
-    for found in read_gateway(f"/v1/notices?limit={limit}", url)["notices"]:
+    page = f"limit={limit}" if after is None else f"limit={limit}&after={after}"
+    answer = read_gateway(f"/v1/notices?{page}", url)
+    for found in answer["notices"]:
         click.echo(json.dumps(found, ensure_ascii=False) if as_json else _text(found))
+    if answer["next"] is not None:
+        click.echo(f"more follow: --after {answer['next']}", err=True)
 
 
 @notice.command()
@@ -53,5 +58,7 @@ def _text(found: dict[str, Any]) -> str:
     head = f"{found['notice_id']}  {shown_time(found['at'])}  {found['title']}"
     if (newer := found.get("replaced_by")) is not None:
         head += f"  (replaced by {newer})"
+    if found.get("to_acknowledge"):
+        head += "  (to be acknowledged by members)"
     texts = [found["text"], *(found[name] for name in ("title_zh", "text_zh") if name in found)]
     return "\n".join([head, *(f"    {line}" for text in texts for line in text.splitlines())])

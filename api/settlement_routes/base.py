@@ -35,9 +35,9 @@ async def get_proposal(_: Reader, connection: Transaction, number: Number) -> di
 
 
 @router.get("/waiting")
-async def get_waiting(by: AnyStaff, connection: Transaction) -> dict[str, Any]:
-    """Return all that waits for you: to approve, sign, deal with or answer, each with the command that goes on."""
-    return {"waiting": [one._asdict() for one in await waiting.listing(connection, by)]}
+async def get_waiting(by: AnyStaff, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List all that waits for you: to approve, sign, deal with or answer, each with the command that goes on."""
+    return listed("waiting", lambda one: one._asdict(), await waiting.listing(connection, by, page))
 
 
 @router.get("/documents")

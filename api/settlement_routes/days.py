@@ -70,9 +70,9 @@ async def close_days(by: Clerk, gateway: TheGateway, _: Transaction, request: Cl
 
 
 @router.get("/days/obstacles")
-async def get_obstacles(_: AnyStaff, connection: Transaction) -> dict[str, Any]:
-    """Return what stands in the way of closing, signing and opening now, and who can clear it."""
-    return {"obstacles": [found._asdict() for found in await why.obstacles(connection)]}
+async def get_obstacles(_: AnyStaff, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List what stands in the way of closing, signing and opening now, and who can clear it."""
+    return listed("obstacles", lambda found: found._asdict(), await why.listing(connection, page))
 
 
 @router.get("/days/{day}")
@@ -97,6 +97,12 @@ async def get_summary(_: AnyStaff, connection: Transaction, day: TheTradingDay) 
     return await day_report.of_day(connection, day)
 
 
+@router.get("/days/{day}/left-open")
+async def get_left_open(_: AnyStaff, connection: Transaction, page: ThePage, day: TheTradingDay) -> dict[str, Any]:
+    """List what stayed open when a day was closed, and why."""
+    return listed("left_open", lambda one: one._asdict(), await day_report.left_open(connection, day, page))
+
+
 @router.post("/days/{day}/sign")
 async def sign_day(by: Signer, connection: Transaction, day: TheTradingDay, request: SignRequest) -> dict[str, Any]:
     """Sign a closed day; settlement, warehouse and risk are three different people. The last one makes the record."""
@@ -113,9 +119,9 @@ async def open_day(by: Signer, connection: Transaction, day: TheTradingDay, requ
 
 
 @router.get("/days/{day}/differences")
-async def get_differences(_: AnyStaff, connection: Transaction, day: TheTradingDay) -> dict[str, Any]:
-    """Return the differences between engine and ledger at the end of a day, and what became of each."""
-    return {"differences": [one.shown() for one in await taking_over.listing(connection, day)]}
+async def get_differences(_: AnyStaff, connection: Transaction, page: ThePage, day: TheTradingDay) -> dict[str, Any]:
+    """List the differences between engine and ledger at the end of a day by account, and what became of each."""
+    return listed("differences", lambda one: one.shown(), await taking_over.listing(connection, day, page))
 
 
 @router.post("/days/{day}/differences")

@@ -46,10 +46,15 @@ class Notices:
             self.acknowledged.setdefault(event.notice_id, {})[event.member] = event.at
 
     def write(self, notice: NoticePublished, member: str | None) -> dict[str, Any]:
-        """Return a notice as a member sees it, or anybody if that is None: whether the member has to acknowledge it."""
+        """Return a notice as a member sees it, with whether it has to acknowledge it.
+
+        ``member`` None: as everybody sees it, with ``to_acknowledge`` if members have to acknowledge it.
+        """
         written = _write(notice)
         if (newer := self.replaced_by.get(notice.notice_id)) is not None:
             written["replaced_by"] = newer
+        if member is None and notice.members is not None:
+            written["to_acknowledge"] = newer is None
         if member is not None and member in (notice.members or ()):
             at = self.acknowledged.get(notice.notice_id, {}).get(member)
             written["to_acknowledge"] = at is None and newer is None

@@ -43,14 +43,30 @@ class Page(list[T]):
         self.next = following
 
 
-def _bad_cursor(text: str) -> BadValue:
+def bad_cursor(text: str) -> BadValue:
+    """Return the refusal of an ``after`` that is no key of the listing."""
     return BadValue("after", text, "what an answer of this listing gave as its `next`")
+
+
+def parse_number(text: str) -> int:
+    """Return the number of a row that a key names. Raises BadValue unless it can be the number of a document."""
+    if NUMBER.fullmatch(text) and int(text) <= LARGEST_NUMBER:
+        return int(text)
+    raise bad_cursor(text)
+
+
+def parse_parts(text: str, number: int) -> tuple[str, ...]:
+    """Return the parts of a key. Raises BadValue unless there are so many and each can be printed."""
+    parts = tuple(text.split(SEPARATOR))
+    if len(parts) != number or not text.isprintable():
+        raise bad_cursor(text)
+    return parts
 
 
 def _parse(text: str, key: Sequence[ColumnElement[Any]]) -> list[Any]:
     parts = text.split(SEPARATOR)
     if len(parts) != len(key):
-        raise _bad_cursor(text)
+        raise bad_cursor(text)
     values: list[Any] = []
     for column, part in zip(key, parts, strict=True):
         if column.type.python_type is not int and part.isprintable():
@@ -58,7 +74,7 @@ def _parse(text: str, key: Sequence[ColumnElement[Any]]) -> list[Any]:
         elif column.type.python_type is int and NUMBER.fullmatch(part) and int(part) <= LARGEST_NUMBER:
             values.append(literal(int(part), column.type))
         else:
-            raise _bad_cursor(text)
+            raise bad_cursor(text)
     return values
 
 
@@ -88,9 +104,22 @@ def cut(rows: Sequence[T], key: Callable[[T], str], page: PageRequest) -> Page[T
     if page.after is not None:
         keys = [key(row) for row in rows]
         if page.after not in keys:
-            raise _bad_cursor(page.after)
+            raise bad_cursor(page.after)
         rows = rows[keys.index(page.after) + 1 :]
     return _cut(rows, page, key)
+
+
+def cut_in_order(rows: Iterable[T], key: Callable[[T], str], order: Callable[[str], Any], page: PageRequest) -> Page[T]:
+    """Return one page of ``rows``, all rows of a listing, in the order that ``order`` gives to their keys.
+
+    For rows that end while somebody reads: ``page.after`` may be a row that is gone. ``order`` raises BadValue for what
+    is no key of this listing.
+    """
+    following = sorted(rows, key=lambda row: order(key(row)))
+    if page.after is not None:
+        before = order(page.after)
+        following = [row for row in following if order(key(row)) > before]
+    return _cut(following, page, key)
 
 
 def _cut(rows: Sequence[T], page: PageRequest, key: Callable[[T], str]) -> Page[T]:

@@ -18,8 +18,9 @@ from settlement.assays.valuation import BASES, Figure, ValuationTerms
 from settlement.base.arithmetic import format_fineness, parse_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import READERS, act, clerk, read, show
-from settlement.clerk.options import DAY, LOT, NUMBER, PAGE, REASON, combined
+from settlement.clerk.options import DAY, LOT, NUMBER, REASON
 from settlement.intake.bar_columns import MAX_PPM
+from settlement.service.listings import PAGE, combined
 from settlement.tables.assays import ACCREDITATIONS
 
 REPLICATES = click.option(

@@ -7,7 +7,8 @@ from goldx.protocol.units import format_money
 from settlement.banking import claims, deposits, near_ties, ties
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, joined, propose, show
-from settlement.clerk.options import NUMBER, PAGE, REASON
+from settlement.clerk.options import NUMBER, REASON
+from settlement.service.listings import PAGE
 
 
 @click.command("match")

@@ -24,8 +24,9 @@ from settlement.base.paging import PageRequest
 from settlement.base.working_days import today
 from settlement.clerk import bank_matching, payments
 from settlement.clerk.group import act, clerk, propose, read, show
-from settlement.clerk.options import DAY, FILE, NUMBER, PAGE, PREVIEW, REASON, STATED, contents
+from settlement.clerk.options import DAY, FILE, NUMBER, PREVIEW, REASON, STATED, contents
 from settlement.clerk.reconciliation import break_record, print_breaks
+from settlement.service.listings import PAGE
 from settlement.workbooks import sheets
 from settlement.workbooks.as_read import AsRead
 from settlement.workbooks.cells import BadFile

@@ -6,15 +6,16 @@ from datetime import date
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from goldx.output import JSON, Both, print_record, print_table
+from goldx.output import JSON, Both, print_record
 from settlement.base import working_days
-from settlement.base.paging import PageRequest
+from settlement.base.paging import Page, PageRequest
 from settlement.base.units import in_units
-from settlement.clerk.group import READERS, act, clerk, joined, read, show
-from settlement.clerk.options import DAY, NUMBER, PAGE
+from settlement.clerk.group import ANYBODY, act, clerk, joined, read, show
+from settlement.clerk.options import DAY, NUMBER
 from settlement.documents.kinds import PROPOSAL
 from settlement.service import documents, movements, waiting
 from settlement.service.commands import on_database
+from settlement.service.listings import PAGE
 
 
 @clerk.command("proposals")
@@ -193,9 +194,12 @@ def list_days(by: str, year: int, page: PageRequest) -> None:
 
 
 @clerk.command("waiting")
-@JSON
+@PAGE
 @click.pass_obj
-def list_waiting(by: str) -> None:
+def list_waiting(by: str, page: PageRequest) -> None:
     """Show all that waits for you: to approve, sign, deal with or answer, each with the command that goes on."""
-    found = read(by, lambda connection: waiting.listing(connection, by), (*READERS, "operate"))
-    print_table("kind subject what days command", found)
+
+    async def listing(connection: AsyncConnection, part: PageRequest) -> Page[waiting.Waiting]:
+        return await waiting.listing(connection, by, part)
+
+    show(by, page, "kind subject what days command", listing, lambda found: found, ANYBODY)

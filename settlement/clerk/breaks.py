@@ -6,15 +6,16 @@ from typing import Any, Final
 
 import click
 
-from goldx.output import JSON, Both, print_record, print_table
+from goldx.output import JSON, Both, print_record
 from goldx.protocol.units import BadValue, format_money
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import shown_time
 from settlement.clerk.group import act, clerk, propose, read, show, tend
-from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, REASON, contents, write_new
+from settlement.clerk.options import FILE, NUMBER, OUT, REASON, contents, write_new
 from settlement.clerk.reconciliation import DIFFERENCE, difference
 from settlement.reconciliation import break_limits, break_listing, break_work, past_limits, resolutions
 from settlement.reconciliation.break_listing import ListedBreak
+from settlement.service.listings import PAGE
 from settlement.tables.reconciliation import BREAK_AREAS, BREAK_LIMITS
 
 _COLUMNS: Final = f"break area owner status working_days responsible past_limit value_cny {DIFFERENCE} explanation"
@@ -161,13 +162,12 @@ def _stop(found: past_limits.Stop) -> Iterable[object]:
 
 
 @break_group.command("stops")
-@JSON
+@PAGE
 @click.pass_context
-def stops(context: click.Context) -> None:
+def stops(context: click.Context, page: PageRequest) -> None:
     """Show the breaks that stop the next day, why, and who can clear each; exit 1 if there are any."""
-    found = read(context.obj, past_limits.past_limit)
     columns = "break area kind subject status owner working_days limit responsible value_cny why clear"
-    print_table(columns, map(_stop, found))
+    found = show(context.obj, page, columns, past_limits.listing, _stop)
     context.exit(1 if found else 0)
 
 

@@ -14,8 +14,9 @@ from settlement.base.paging import PageRequest
 from settlement.base.working_days import today
 from settlement.charges import accruals, bills, tariff
 from settlement.clerk.group import act, clerk, propose, say_proposed, show
-from settlement.clerk.options import DAY, PAGE
+from settlement.clerk.options import DAY
 from settlement.documents.charges import FEE_BILL
+from settlement.service.listings import PAGE
 
 UMPIRE: Final = "UMPIRE"
 """The fee of an umpire, which has no weight."""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue, format_money
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
-from settlement.clerk.options import DAY, NUMBER, PAGE, write_new
+from settlement.clerk.options import DAY, NUMBER, write_new
 from settlement.closing import (
     bulletin,
     bulletin_paper,
@@ -22,6 +22,7 @@ from settlement.closing import (
 from settlement.closing.paper import LANGUAGES, Language
 from settlement.closing.tax_profiles import Buyer
 from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
+from settlement.service.listings import PAGE
 from settlement.tables.papers import INVOICE_KINDS, INVOICE_PERIODS
 
 OUT = click.option("--out", required=True, type=click.Path(path_type=Path), help="A file that must not exist.")

@@ -13,7 +13,7 @@ from goldx.protocol.units import BadValue
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day, shown_time
 from settlement.clerk.group import act, clerk, propose, read, show
-from settlement.clerk.options import FILE, NUMBER, OUT, PAGE, REASON, STATED, contents, write_new
+from settlement.clerk.options import FILE, NUMBER, OUT, REASON, STATED, contents, write_new
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales
@@ -28,6 +28,7 @@ from settlement.reconciliation import (
 )
 from settlement.reconciliation.count_results import CountResult
 from settlement.reconciliation.count_sessions import CountExtent
+from settlement.service.listings import PAGE
 from settlement.workbooks import sheets
 from settlement.workbooks.cells import BadFile
 from settlement.workbooks.formats import Stated

@@ -6,10 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_weight, parse_weight
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, propose, show
-from settlement.clerk.options import LOTS, NUMBER, PAGE, REASON
+from settlement.clerk.options import LOTS, NUMBER, REASON
 from settlement.custody import encumbrances, legal_holds, pledges, receipt_cancels, receipts, transfers
 from settlement.lots import scales
 from settlement.lots.scales import GrossWeight
+from settlement.service.listings import PAGE
 
 
 @clerk.command("issue")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,23 +12,20 @@ from goldx.hosting.settings import Settings
 from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_price
 from settlement.clerk.day_differences import difference
-from settlement.clerk.group import READERS, act, check_actor, may, read, show
-from settlement.clerk.options import DAY, PAGE, write_new
+from settlement.clerk.group import ANYBODY, act, check_actor, may, read, show
+from settlement.clerk.options import DAY, write_new
 from settlement.closing import archive, day_report, listing, opening, prices, records, signing, time_stamps
 from settlement.closing import close as closing
 from settlement.closing import why as reasons
-from settlement.closing.left_open import NAME as LEFT_OPEN
 from settlement.closing.progress import StepProgress
 from settlement.documents.closing import CAPACITIES
 from settlement.service.commands import on_database
+from settlement.service.listings import PAGE
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from settlement.base.paging import PageRequest
-
-ANYBODY: Final = (*READERS, "operate")
-"""Any permission lets somebody look."""
 
 
 @click.group("day")
@@ -79,6 +75,7 @@ def list_days(by: str, page: PageRequest) -> None:
         "day first last state closing_hash record",
         listing.listing,
         lambda one: (one.day, one.first, one.last, one.state, _hex(one.closing_hash), _hex(one.record)),
+        ANYBODY,
     )
 
 
@@ -125,29 +122,28 @@ def _hex(hashed: bytes | None) -> str | None:
 
 
 @day.command("why")
-@JSON
+@PAGE
 @click.pass_context
-def why(context: click.Context) -> None:
+def why(context: click.Context, page: PageRequest) -> None:
     """Show what stands in the way of closing, signing and opening, and who can clear it; exit 1 if anything does."""
-    found = read(context.obj, reasons.obstacles, ANYBODY)
-    print_table("step what who", found)
+    found = show(context.obj, page, "step what who", reasons.listing, lambda one: one, ANYBODY)
     context.exit(1 if found else 0)
 
 
 @day.command("left-open")
-@JSON
 @DATE
+@PAGE
 @click.pass_obj
-def left_open(by: str, date: date) -> None:
+def left_open(by: str, date: date, page: PageRequest) -> None:
     """Show what stayed open when DATE was closed, and why."""
-
-    async def work(connection: AsyncConnection) -> list[dict[str, str]]:
-        await signing.find(connection, date)
-        steps = {row.step: row.output for row in await closing.steps_of(connection, date)}
-        return json.loads(steps.get(LEFT_OPEN) or b"[]")  # type: ignore[no-any-return]
-
-    names = ("kind", "subject", "state", "why")
-    print_table(" ".join(names), ([one[name] for name in names] for one in read(by, work, ANYBODY)))
+    show(
+        by,
+        page,
+        "kind subject state why",
+        lambda connection, part: day_report.left_open(connection, date, part),
+        lambda one: one,
+        ANYBODY,
+    )
 
 
 @day.command("sign")
@@ -276,4 +272,5 @@ def list_prices(by: str, date: date, page: PageRequest) -> None:
             row.settlement_method,
             prices.shown_inputs(row.inputs),
         ),
+        ANYBODY,
     )

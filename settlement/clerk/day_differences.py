@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from goldx.output import JSON, print_table
-from settlement.clerk.group import READERS, act, propose, read
+from settlement.clerk.group import ANYBODY, act, propose, show
 from settlement.clerk.options import DAY, NUMBER, REASON
 from settlement.closing import taking_over
 from settlement.documents.closing import DAY_DIFFERENCE
 from settlement.service import movements
+from settlement.service.listings import PAGE
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from settlement.base.paging import PageRequest
     from settlement.base.proposals import Proposal
 
 _DECIDERS: Final = ("settle", "operate")
@@ -29,13 +30,19 @@ def difference() -> None:
 
 
 @difference.command("list")
-@JSON
 @click.argument("date", type=DAY)
+@PAGE
 @click.pass_obj
-def list_differences(by: str, date: date) -> None:
+def list_differences(by: str, date: date, page: PageRequest) -> None:
     """Show where engine and ledger differ at the end of DATE, in CNY or fine grams, and what became of each."""
-    found = read(by, lambda connection: taking_over.listing(connection, date), (*READERS, "operate"))
-    print_table(_COLUMNS, (one.shown().values() for one in found))
+    show(
+        by,
+        page,
+        _COLUMNS,
+        lambda connection, part: taking_over.listing(connection, date, part),
+        lambda one: one.shown().values(),
+        ANYBODY,
+    )
 
 
 @difference.command("propose")

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from goldx.lazy_group import CommandPlace, LazyGroup
-from goldx.output import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +32,8 @@ OPERATORS: Final = ("operate",)
 """Permissions that let somebody change what limits the clerks."""
 READERS: Final = ("settle", "supervise")
 """Permissions that let somebody read."""
+ANYBODY: Final = (*READERS, *OPERATORS)
+"""All permissions of staff: anybody of them may look."""
 MODULES: Final = {
     "assays": "assay certificate laboratory value",
     "banking": "bank",
@@ -139,30 +140,12 @@ def show(
     columns: str,
     listing: Callable[[AsyncConnection, PageRequest], Awaitable[Page[T]]],
     cells: Callable[[T], Iterable[object]],
+    permissions: Iterable[str] = READERS,
 ) -> int:
-    """Print the rows of a listing as a table (``goldx.output``) and return how many they were.
+    """Print the rows of a listing as a table and return how many they were: ``settlement.service.listings``."""
+    from settlement.service.listings import print_pages
 
-    ``columns`` are the headings, separated by blanks, of the ``cells`` of a row. All rows are printed if the page has
-    no limit; otherwise, where more rows follow, how to get them is printed to the standard error.
-    """
-    table = Table(columns)
-
-    from settlement.base.paging import LONGEST, PageRequest
-
-    async def run(connection: AsyncConnection) -> int:
-        after, shown = page.after, 0
-        while True:
-            left = LONGEST if page.limit is None else min(page.limit - shown, LONGEST)
-            rows = await listing(connection, PageRequest(after, left))
-            shown += table.print(map(cells, rows))
-            after = rows.next
-            if after is None:
-                return shown
-            if shown == page.limit:
-                click.echo(f"more follow: --after {after}", err=True)
-                return shown
-
-    return read(by, run)
+    return read(by, lambda connection: print_pages(connection, page, columns, listing, cells), permissions)
 
 
 def joined(numbers: Iterable[object]) -> str:

@@ -22,7 +22,6 @@ from settlement.clerk.options import (
     NUMBER,
     OTHER_YEARS,
     OUT,
-    PAGE,
     PREVIEW,
     PROVENANCE,
     READING,
@@ -37,6 +36,7 @@ from settlement.intake.bar_rows import BarKey, Reading
 from settlement.intake.melting import MeltWeight
 from settlement.lots import scales
 from settlement.lots.provenance import ProvenanceRecord
+from settlement.service.listings import PAGE
 
 
 @clerk.command("pre-advise")

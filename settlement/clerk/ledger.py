@@ -9,8 +9,9 @@ from goldx.protocol.units import BadValue, format_amount, parse_money, parse_wei
 from settlement.base.paging import PageRequest
 from settlement.base.units import unit_of
 from settlement.clerk.group import clerk, propose, show
-from settlement.clerk.options import NUMBER, PAGE, REASON, combined
+from settlement.clerk.options import NUMBER, REASON
 from settlement.ledger import balances, cash, corrections, fee_payouts
+from settlement.service.listings import PAGE, combined
 
 
 class _Transfer(NamedTuple):

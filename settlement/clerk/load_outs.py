@@ -12,8 +12,9 @@ from goldx.protocol.units import format_weight, parse_money, parse_weight
 from settlement.base.arithmetic import parse_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, propose, show
-from settlement.clerk.options import DAY, NUMBER, PAGE, REASON
+from settlement.clerk.options import DAY, NUMBER, REASON
 from settlement.load_outs import application, cancels, claims, handing_over, load_outs
+from settlement.service.listings import PAGE
 from settlement.tables.load_outs import DECLARED_USES, LOAD_OUT_ORDERS
 
 

@@ -16,7 +16,7 @@ from settlement.base.paging import PageRequest
 from settlement.base.units import in_units
 from settlement.base.working_days import midnight, shown_time
 from settlement.clerk.group import act, clerk, joined, propose, read, show
-from settlement.clerk.options import DAY, GONE, LOT, LOTS, PAGE, PROVENANCE, REASON, combined
+from settlement.clerk.options import DAY, GONE, LOT, LOTS, PROVENANCE, REASON
 from settlement.intake import melting
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses
@@ -24,6 +24,7 @@ from settlement.lots.acceptance import AcceptanceTerms, Rule
 from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.sampling import SealedSample
 from settlement.lots.splitting import UMPIRE_RULES
+from settlement.service.listings import PAGE, combined
 from settlement.tables.lots import CUSTOMS, LOCK_KINDS, PARTIES
 
 CALIBRATION = click.option("--calibration", required=True, help="Number of the calibration certificate.")

@@ -1,52 +1,18 @@
 """Arguments and options that several commands of ``goldx clerk`` share."""
 
-import functools
-import inspect
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from goldx.output import JSON
 from goldx.protocol.units import BadValue
-from settlement.base.paging import PageRequest
 from settlement.base.working_days import parse_day
 from settlement.intake import bar_columns, bar_rows
 from settlement.lots.provenance import ProvenanceRecord
+from settlement.service.listings import combined
 from settlement.tables.lots import ORIGINS
 from settlement.workbooks.csv_files import ENCODINGS, SEPARATORS
 from settlement.workbooks.formats import Stated
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def combined(
-    parameter: str, make: Callable[..., object], *options: Callable[[Any], Any]
-) -> Callable[[Command], Command]:
-    """Return a decorator that adds ``options`` to a command and hands it one ``parameter``, made of their values.
-
-    ``make`` takes the values of the options by the names of its own parameters; a BadValue of it ends the command.
-    """
-    names = tuple(inspect.signature(make).parameters)
-
-    def decorate(command: Command) -> Command:
-        @functools.wraps(command)
-        def run(*args: Any, **values: Any) -> Any:
-            try:
-                values[parameter] = make(**{name: values.pop(name) for name in names})
-            except BadValue as error:
-                raise click.ClickException(str(error)) from error
-            return command(*args, **values)
-
-        decorated: Any = run
-        for option in reversed(options):
-            decorated = option(decorated)
-        return decorated  # type: ignore[no-any-return]
-
-    return decorate
-
 
 NUMBER = click.argument("number", type=int)
 LOT = click.argument("lot_id", type=int)
@@ -71,19 +37,6 @@ class DayType(click.ParamType[date]):
 
 
 DAY = DayType()
-
-_PAGE = combined(
-    "page",
-    PageRequest,
-    click.option("--after", help="Only what follows this row, as `more follow` gives it."),
-    click.option("--limit", type=click.IntRange(min=1), help="The most rows to show; default: all."),
-)
-
-
-def PAGE(command: Command) -> Command:  # noqa: N802
-    """Add the options of every listing: its part, which the command gets as a ``PageRequest``, and ``--json``."""
-    return _PAGE(JSON(command))
-
 
 PROVENANCE = combined(
     "record",

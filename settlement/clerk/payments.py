@@ -11,7 +11,8 @@ from goldx.protocol.units import format_money, parse_money
 from settlement.banking import answers, payouts, withdrawals
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, propose, show
-from settlement.clerk.options import FILE, OUT, PAGE, check_new, contents, write_new
+from settlement.clerk.options import FILE, OUT, check_new, contents, write_new
+from settlement.service.listings import PAGE
 from settlement.workbooks.cells import BadFile
 
 

@@ -16,7 +16,7 @@ from settlement.base.arithmetic import format_cg
 from settlement.base.paging import PageRequest
 from settlement.base.working_days import today
 from settlement.clerk.group import READERS, act, check_actor, clerk, may, propose, show
-from settlement.clerk.options import DAY, FILE, NUMBER, PAGE, PREVIEW, READING, contents
+from settlement.clerk.options import DAY, FILE, NUMBER, PREVIEW, READING, contents
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import (
     breaks,
@@ -28,6 +28,7 @@ from settlement.reconciliation import (
     warehouse_statement,
 )
 from settlement.service.commands import on_database
+from settlement.service.listings import PAGE
 from settlement.workbooks import cells, sheets
 from settlement.workbooks.as_read import AsRead
 

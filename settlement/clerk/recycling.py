@@ -13,9 +13,10 @@ from goldx.protocol.units import format_decimal, format_money, format_price, for
 from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
-from settlement.clerk.options import NUMBER, PAGE, REASON, write_new
+from settlement.clerk.options import NUMBER, REASON, write_new
 from settlement.documents.recycling import AML_REPORT
 from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
+from settlement.service.listings import PAGE
 from settlement.tables.recycling import ID_TYPES
 
 TICKET = click.argument("ticket", type=int)

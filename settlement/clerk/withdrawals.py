@@ -10,8 +10,9 @@ from settlement.banking import payees, payouts, withdrawal_limits, withdrawal_st
 from settlement.base.paging import Page, PageRequest
 from settlement.base.working_days import shown_time
 from settlement.clerk.group import OPERATORS, act, clerk, joined, propose, show
-from settlement.clerk.options import NUMBER, PAGE, REASON
+from settlement.clerk.options import NUMBER, REASON
 from settlement.documents.banking import WITHDRAWAL_STATES
+from settlement.service.listings import PAGE
 
 
 @clerk.group("withdrawal")

@@ -14,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money, format_price, format_weight, half_up
 from goldx.timetable.venue_time import shown_time
+from settlement.base.paging import ALL, Page, PageRequest, cut_in_order, parse_number
 from settlement.base.refusal import Refused
 from settlement.charges.accruals import UFEN
-from settlement.closing import bulletin, day, listing, taken_over
+from settlement.closing import bulletin, close, day, listing, signing, taken_over
+from settlement.closing.left_open import NAME as LEFT_OPEN
 from settlement.closing.left_open import Open
 from settlement.documents.closing import DONE
 from settlement.ledger.busts import standing
@@ -53,6 +55,18 @@ async def of_day(connection: AsyncConnection, date: date) -> dict[str, Any]:
         "left_open": [{name: one[name] for name in Open._fields} for one in outputs["left_open"]],
         "steps": [{"step": row.step, "output_sha256": row.output_hash.hex()} for row in found.steps],
     }
+
+
+async def left_open(connection: AsyncConnection, date: date, page: PageRequest = ALL) -> Page[Open]:
+    """Return what stayed open when a day was closed. Raises BadValue for a day that is not closed or being closed.
+
+    The list does not change any more, so a row's number in it is its key.
+    """
+    await signing.find(connection, date)
+    outputs = {row.step: row.output for row in await close.steps_of(connection, date) if row.status == DONE}
+    found = [Open(**one) for one in json.loads(outputs.get(LEFT_OPEN, b"[]"))]
+    rows = cut_in_order(enumerate(found, 1), lambda numbered: str(numbered[0]), parse_number, page)
+    return Page((one for _, one in rows), rows.next)
 
 
 def _price(one: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_amount, parse_amount
 from settlement.base import audit, proposals
+from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut_in_order, parse_parts
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance, authorize, load
 from settlement.base.texts import printable
@@ -55,7 +56,7 @@ def seen(account: str, asset: str, engine: str, ledger: str) -> HoldingDifferenc
     )
 
 
-async def listing(connection: AsyncConnection, day: date) -> list[Seen]:
+async def listing(connection: AsyncConnection, day: date, page: PageRequest = ALL) -> Page[Seen]:
     """Return the differences at the end of a day that is closed or being closed, by account and asset.
 
     Raises BadValue for any other day.
@@ -71,7 +72,11 @@ async def listing(connection: AsyncConnection, day: date) -> list[Seen]:
     for each in await books.at_end(connection, Day(day, row.first_sequence, row.last_sequence)):
         one = known.get(each)
         found.append(Seen(each) if one is None else Seen(each, one.difference_no, one.status, one.break_id))
-    return found
+    return cut_in_order(found, _key, lambda key: parse_parts(key, 2), page)
+
+
+def _key(one: Seen) -> str:
+    return SEPARATOR.join((one.difference.account, one.difference.asset))
 
 
 async def propose(

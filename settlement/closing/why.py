@@ -1,8 +1,11 @@
 """The obstacles of the close and of the opening after it: what they are, and who can clear them."""
 
+import hashlib
+
 from sqlalchemy import any_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.closing import archive, close, opening, reconciled, signing
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
@@ -12,6 +15,16 @@ from settlement.documents.registered import ACTIVE
 from settlement.reconciliation import past_limits
 from settlement.tables.base import staff
 from settlement.tables.closing import business_day, day_record
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Obstacle]:
+    """Return one page of the obstacles. Raises BadValue for an ``after`` whose obstacle is not in the way any more."""
+    return cut(await obstacles(connection), _key, page)
+
+
+def _key(obstacle: Obstacle) -> str:
+    """Return what identifies an obstacle: its texts are too long for that."""
+    return hashlib.sha256("\0".join(obstacle).encode()).hexdigest()[:16]
 
 
 async def obstacles(connection: AsyncConnection) -> list[Obstacle]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.base.paging import ALL, Page, PageRequest, cut
+from settlement.base.paging import ALL, Page, PageRequest, cut_in_order, parse_number
 from settlement.reconciliation import break_limits, break_values, breaks, past_limits
 from settlement.reconciliation.break_areas import area_of
 
@@ -30,7 +30,7 @@ async def listing(
     """Return the breaks that are not corrected, oldest first; only those past their limit if ``past_limit``."""
     if past_limit:
         found = [one for one in await _seen(connection, await breaks.open_breaks(connection)) if one.past_limit]
-        return cut(found, lambda one: str(one.row.break_id), page)
+        return cut_in_order(found, lambda one: str(one.row.break_id), parse_number, page)
     rows = await breaks.open_breaks(connection, page)
     return Page(await _seen(connection, rows), rows.next)
 

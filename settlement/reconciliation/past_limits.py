@@ -11,6 +11,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_money
+from settlement.base.paging import ALL, Page, PageRequest, cut_in_order, parse_number
 from settlement.base.working_days import today
 from settlement.documents.reconciliation import BREAK_LISTED, BREAK_WAITS
 from settlement.reconciliation import break_limits, break_values
@@ -57,6 +58,11 @@ async def past_limit(connection: AsyncConnection, day: date | None = None) -> li
     found = await _rows(connection, day)
     values = await break_values.of(connection, [row for row, _, _ in found])
     return [_stop(row, area, limits, values[row.break_id]) for row, area, limits in found]
+
+
+async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Stop]:
+    """Return one page of the breaks that stop the next trading day from opening, oldest first."""
+    return cut_in_order(await past_limit(connection), lambda stop: str(stop.break_id), parse_number, page)
 
 
 async def count(connection: AsyncConnection, day: date | None = None) -> dict[str, int]:

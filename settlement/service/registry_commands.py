@@ -20,7 +20,7 @@ from goldx.client.keys import Key
 from goldx.hosting.errors import NotRunning
 from goldx.hosting.running import resolve_database_url, resolve_redis_url
 from goldx.hosting.settings import Settings
-from goldx.output import JSON, print_record, print_table
+from goldx.output import JSON, print_record
 from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
@@ -29,10 +29,12 @@ from settlement.base.database import connect as connect_database
 from settlement.base.database import migrate
 from settlement.base.database_errors import Meaning, describe, meaning_of
 from settlement.base.key_reader import KeyReader, RegisterAway
+from settlement.base.paging import Page, PageRequest
 from settlement.base.public_keys import LONGEST, PublicHalf, parse_public_half
 from settlement.base.refusal import Refused
 from settlement.documents.registered import ENDING, STATUSES
 from settlement.service.commands import in_transaction
+from settlement.service.listings import PAGE, print_pages
 from settlement.service.standings import Standings, StepTaken
 
 REASON = click.option("--reason", required=True, help="Why; it is in the audit log.")
@@ -227,11 +229,16 @@ def add_commands(group: click.Group, kind: str) -> None:
     named = {"member": "the member CODE", "staff": "CODE, one of the staff", "key": "the key CODE"}[kind]
 
     @group.command("list", help="Show all, each with its status: since when, by whom, why.")
-    @JSON
     @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
-    def list_all(status: str | None) -> None:
-        rows = in_transaction(lambda connection: standings.listing(connection, kind, status=status))
-        print_table(COLUMNS[kind], (_row(kind, row) for row in rows))
+    @PAGE
+    def list_all(status: str | None, page: PageRequest) -> None:
+        async def listing(connection: AsyncConnection, part: PageRequest) -> Page[Row[Any]]:
+            return await standings.listing(connection, kind, part, status=status)
+
+        def cells(row: Row[Any]) -> tuple[object, ...]:
+            return _row(kind, row)
+
+        in_transaction(lambda connection: print_pages(connection, page, COLUMNS[kind], listing, cells))
 
     @group.command("show", help=f"Show {named}: its row as `list` does, its keys or its public half, its changes.")
     @JSON

@@ -4,7 +4,7 @@ What a person has proposed waits for somebody else and is left out, and so is wh
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +13,7 @@ from goldx.protocol.units import format_money
 from settlement.banking import deposits, near_ties, withdrawal_states
 from settlement.base import registry
 from settlement.base.database import now_ms
+from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, bad_cursor, cut_in_order
 from settlement.closing import close, signing
 from settlement.documents.closing import CAPACITIES, CLOSED, DAY_DIFFERENCE
 from settlement.documents.machine import CLERK, OPERATOR
@@ -44,14 +45,50 @@ class Waiting(NamedTuple):
     command: str
 
 
-async def listing(connection: AsyncConnection, by: str) -> list[Waiting]:
+_ORDER: Final = {
+    "proposal": 0,
+    "close": 1,
+    "sign": 2,
+    "break": 3,
+    "withdrawal": 4,
+    "payment_order": 5,
+    "payment": 6,
+    "near_tie": 6,
+    "statement": 7,
+    "invoice": 8,
+}
+"""The order of the kinds; a payment stays in its place if what else it may be becomes known."""
+
+
+def _key(one: Waiting) -> str:
+    """Return what identifies a thing that waits: kind and number; for a signature the capacity too."""
+    return SEPARATOR.join((one.kind, one.subject, *one.what.split()[-1:]) if one.kind == "sign" else one[:2])
+
+
+def _order(key: str) -> Any:
+    """Return the place of a thing that waits: by kind, then by number, day or capacity. Raises BadValue."""
+    kind, *parts = key.split(SEPARATOR)
+    if kind not in _ORDER or len(parts) != (2 if kind == "sign" else 1):
+        raise bad_cursor(key)
+    capacity = parts[1:]
+    if not set(capacity) <= set(CAPACITIES):
+        raise bad_cursor(key)
+    return _ORDER[kind], len(parts[0]), parts[0], [list(CAPACITIES).index(one) for one in capacity]
+
+
+async def listing(connection: AsyncConnection, by: str, page: PageRequest = ALL) -> Page[Waiting]:
     """Return what waits for one of the staff, kind by kind, oldest first. Raises BadValue for an unknown one."""
     held = await registry.staff_permissions(connection, by)
     found = [*await _proposals(connection, by, held), *await _days(connection, by, held)]
     found += await _breaks(connection, by)
     if CLERK in held:
         found += [*await _payments(connection), *await _bank(connection), *await _papers(connection, by)]
-    return found
+    return part(found, page)
+
+
+def part(found: Iterable[Waiting], page: PageRequest) -> Page[Waiting]:
+    """Return one page of what waits, kind by kind, oldest first. Raises BadValue for an unknown ``after``."""
+    return cut_in_order(found, _key, _order, page)
 
 
 def _days_since(at: int) -> int:

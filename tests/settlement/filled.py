@@ -2,13 +2,20 @@
 
 from datetime import date, timedelta
 
+import pytest
+from sqlalchemy import text
+
 from goldx.client.keys import Key
 from settlement.banking import withdrawals
 from settlement.base import registry, working_days
+from settlement.closing.obstacles import Blocked
+from settlement.reconciliation import breaks
+from settlement.reconciliation.break_areas import BOOKS
+from settlement.reconciliation.breaks import Break
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
-from tests.settlement.closing.days import DAYS, end_day
+from tests.settlement.closing.days import DAYS, close, end_day
 from tests.settlement.rest import Rest
-from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, public_pem
+from tests.settlement.small_exchange import CODE, COLLECTOR_ID, ONE, OTHER, SmallExchange, bars, begin_day, public_pem
 
 ACCOUNTS = ("A.H", "B.H", "C.H")
 FORMS = ("NONAPPROVED_BAR", "SCRAP_JEWEL", "GRAIN")
@@ -50,6 +57,19 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
     for day in DAYS[:3]:
         await end_day(exchange, day)
     await _count(exchange, rest)
+    await _differ(exchange)
+
+
+async def _differ(exchange: SmallExchange) -> None:
+    """A day that cannot be closed, as engine and ledger differ at its end, and breaks that stop the next one."""
+    await begin_day(exchange, DAYS[3])
+    async with exchange.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE holding_at_end DISABLE TRIGGER append_only"))
+        await connection.execute(text("UPDATE holding_at_end SET total = total + 1 WHERE asset = 'CNY'"))
+        found = [Break("HOLDING", account, "CNY", 0, 1) for account in ACCOUNTS]
+        await breaks.record_run(connection, ONE, BOOKS, 1, found)
+    with pytest.raises(Blocked):
+        await close(exchange)
 
 
 async def _count(exchange: SmallExchange, rest: Rest) -> None:

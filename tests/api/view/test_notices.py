@@ -156,7 +156,13 @@ async def test_the_commands_show_notices_and_answers(desk: Desk, tmp_path: Path)
 
     head, *lines = (await goldx("list", "--limit", "1")).splitlines()
     assert head.startswith(f"{number}  20")
-    assert head.endswith(TITLE)
-    assert [line.strip() for line in lines] == [*TEXT.splitlines(), "金库星期一关闭", "交易照常。"]
-    assert json.loads(await goldx("list", "--limit", "1", "--json"))["notice_id"] == number
+    assert head.endswith(f"{TITLE}  (to be acknowledged by members)")
+    assert [line.strip() for line in lines[:4]] == [*TEXT.splitlines(), "金库星期一关闭", "交易照常。"]
+    assert json.loads((await goldx("list", "--limit", "1", "--json")).splitlines()[0])["notice_id"] == number
     assert "FIRM-A" in json.loads(await goldx("answers", str(number), "--key", str(key)))["missing"]
+    newest = await publish(desk, replaces=number)
+    assert "(to be acknowledged" not in await goldx("list", "--limit", "2"), "the older one is replaced"
+    *_, more = (await goldx("list", "--limit", "1")).splitlines()
+    assert more == f"more follow: --after {newest}"
+    older = await goldx("list", "--limit", "1", *more.split()[2:], "--json")
+    assert json.loads(older.splitlines()[0])["notice_id"] == number
