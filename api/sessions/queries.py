@@ -21,11 +21,14 @@ from api.view.orders import write_order, write_trades
 from api.view.request_forms import write_own_request, write_request_to_quote
 from api.view.requests import CHANNEL_PREFIX
 from api.view.view import View
+from goldx.protocol.notice_events import NoticePublished
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS, write_event
 
 ROWS_OF_A_LONG_ENTRY: Final = 5
-"""The cost of an instrument or a notice in a list, in rows."""
+"""The cost of an instrument in a list, in rows, and of a notice without its texts."""
+BYTES_OF_A_ROW: Final = 200
+"""So many bytes of the texts of a notice cost one more row."""
 LARGEST_ID: Final = (1 << 63) - 1
 
 
@@ -131,7 +134,7 @@ class Queries:
         most = read_rows(request.params, "limit", 20)
         older = [notice for number, notice in self._view.notices.by_id.items() if number < before]
         page = older[-1 : -most - 1 : -1]
-        session.charge(len(page) * ROWS_OF_A_LONG_ENTRY)
+        session.charge(sum(map(_rows_of, page)))
         member = None if session.principal is None else session.principal.member
         written = [self._view.notices.write(notice, member) for notice in page]
         request.succeed({"notices": written, "next": page[-1].notice_id if len(page) < len(older) else None})
@@ -227,6 +230,12 @@ class Queries:
                 "UNKNOWN_ORDER", str(BadValue(field, value, allowed)), field=field, value=value, allowed=allowed
             )
         request.succeed({"order": write_order(order), "trades": write_trades(order, self._view.fills)})
+
+
+def _rows_of(notice: NoticePublished) -> int:
+    """Return the cost of a notice in a list, in rows: it has up to 8,000 characters."""
+    texts = (notice.title, notice.text, notice.title_zh or "", notice.text_zh or "")
+    return ROWS_OF_A_LONG_ENTRY + sum(len(text.encode()) for text in texts) // BYTES_OF_A_ROW
 
 
 def unknown_account(name: object) -> Refusal:

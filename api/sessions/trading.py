@@ -52,7 +52,7 @@ from goldx.protocol.commands import (
     TradeBust,
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES, dangerous_terms
-from goldx.protocol.notice_commands import NoticeAcknowledge
+from goldx.protocol.notice_commands import NOTICE_RULES, NoticeAcknowledge, NoticePublish
 from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
@@ -65,6 +65,8 @@ OPERATOR_METHODS: Final = tuple(command.method for command in OPERATOR_COMMANDS)
 """Methods of a key with the permission ``operate``."""
 SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent", "trade")
 """Fields of commands that no request may give."""
+LISTS_OF_MEMBERS: Final = ("members", "buyers")
+"""Fields of commands with the codes of members. Journals from before may have one twice."""
 
 TERMS: Final = events.InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
@@ -243,7 +245,7 @@ class Trading:
                 raise BadValue(name, params[name], "left out: the gateway sets it")
         kind = BY_METHOD[method]
         fields = kind.__struct_fields__
-        rules = {InstrumentDefine: DEFINITION_RULES, MarketSetReference: REFERENCE_RULES}
+        rules = {InstrumentDefine: DEFINITION_RULES, MarketSetReference: REFERENCE_RULES, NoticePublish: NOTICE_RULES}
         added: dict[str, Any] = {
             **set_by_gateway,
             "rules": rules.get(kind, END_OF_DAY_RULES),
@@ -251,6 +253,10 @@ class Trading:
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }
         command = read_command(method, params | {name: added[name] for name in added if name in fields})
+        for name in LISTS_OF_MEMBERS:
+            members = getattr(command, name, ())
+            if len(set(members)) < len(members):
+                raise BadValue(name, list(members), "each member once")
         if getattr(command, "persist", False):
             return replace(command, session=f"{OUTLIVES}{set_by_gateway['session']}")
         return command

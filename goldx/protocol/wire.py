@@ -65,18 +65,22 @@ def _text(longest: int) -> Codec:
     return Codec(read, _unchanged)
 
 
-def _given_text(longest: int, line_end: str = "") -> Codec:
-    """Return the codec of a text that is not empty, in which ``line_end`` is allowed besides what is printable.
+def _given_text(longest: int, *, lines: bool = False) -> Codec:
+    """Return the codec of a text that is not empty and printable; ``lines``: it may have several.
 
-    So is the ideographic space, with which Chinese paragraphs begin.
+    The ideographic space, with which Chinese paragraphs begin, is allowed. A line may end with CR LF, CR or LF, as the
+    systems of the writers have it; what is read has LF alone, and so has its length.
     """
 
     def read(field: str, value: Any) -> str:
-        printable = isinstance(value, str) and value.replace(line_end, "").replace("\u3000", "").isprintable()
-        if not printable or not value.strip() or len(value) > longest:
-            kind = "printable lines" if line_end else "printable text"
+        text = value if isinstance(value, str) else ""
+        if lines:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        printable = text.replace("\n" if lines else "", "").replace("\u3000", "").isprintable()
+        if not printable or not text.strip() or len(text) > longest:
+            kind = "printable lines" if lines else "printable text"
             raise BadValue(field, value, f"{kind} of 1 to {longest} characters")
-        return str(value)
+        return text
 
     return Codec(read, _unchanged)
 
@@ -152,7 +156,7 @@ CODECS: dict[str, Codec] = {
     "delay_ms": _whole(0, 86_400_000),
     **dict.fromkeys(("post_only", "persist", "kept_priority", "held", "deposit", "to_acknowledge"), _flag),
     **dict.fromkeys(("title", "title_zh"), _given_text(120)),
-    **dict.fromkeys(("text", "text_zh"), _given_text(4_000, "\n")),
+    **dict.fromkeys(("text", "text_zh"), _given_text(4_000, lines=True)),
     **dict.fromkeys(("anonymous", "all_or_none", "hidden"), _flag),
     "grace_ms": _whole(terms.SHORTEST_RFQ_GRACE_MS, terms.LONGEST_RFQ_GRACE_MS),
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),

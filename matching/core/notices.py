@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from goldx.protocol.notice_commands import VENUE
 from matching.core.holdings import Member
 from matching.core.state import State
 from matching.core.tags import NOTICE_ACKNOWLEDGED, NOTICE_PUBLISHED
 
 
 def publish(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``notice.publish``. Every member that has an account in use has to acknowledge it, if anybody has to."""
-    _, title, text, title_zh, text_zh, to_acknowledge, replaces, by = command
+    """Apply ``notice.publish``. Every member that has an account in use has to acknowledge it, if anybody has to.
+
+    By rules from 1 on, the venue itself does not have to.
+    """
+    _, title, text, title_zh, text_zh, to_acknowledge, replaces, by, rules = command
     if replaces is not None and not 0 < replaces <= state.last_notice_id:
         return state.refuse("notice.publish", "UNKNOWN_NOTICE", None, str(replaces))
     state.last_notice_id += 1
     number = state.last_notice_id
     if replaces is not None:
         state.notices.pop(replaces, None)
-    members = tuple(name for name, member in state.members.items() if _is_present(member)) if to_acknowledge else ()
+    present = (name for name, member in state.members.items() if _is_present(member)) if to_acknowledge else ()
+    members = tuple([name for name in present if name != VENUE or not rules])
     if members:
         state.notices[number] = dict.fromkeys(members)
     return state.emit(NOTICE_PUBLISHED, number, title, text, title_zh, text_zh, by, members or None, replaces)

@@ -19,6 +19,8 @@ _INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
 OLDEST: Final = "03"
 REPORT: Final = "CstmrPmtStsRpt"
 MANY: Final = 10**9
+LONGEST_SHOWN: Final = 60
+"""The most signs of a text or a name in a refusal."""
 
 Element = Any
 """An element of lxml, which has no types of its own."""
@@ -142,8 +144,13 @@ def problems(report: Element) -> list[RowError]:
     known = NAMESPACE.fullmatch(space)
     if known is None:
         allowed = "that of pain.002.001.03 to .15, as in urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
-        return [_wrong(report, REPORT, f"its namespace is {space!r}; it must be {allowed}")]
+        return [_wrong(report, REPORT, f"its namespace is {_shown(space)}; it must be {allowed}")]
     return [*_attributes(report, REPORT), *_within(report, REPORT, REPORT, known[1])]
+
+
+def _shown(text: str) -> str:
+    """Return a text as a person is told it: the beginning of a long one, whose whole length a file may have chosen."""
+    return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}..."
 
 
 def _wrong(part: Element, path: str, problem: str) -> RowError:
@@ -160,7 +167,7 @@ def _within(part: Element, kind: str, path: str, version: str) -> Iterator[RowEr
     reached = 0
     for each in part:
         name = etree.QName(each)
-        below = f"{path}/{name.localname}"
+        below = f"{path}/{name.localname[:LONGEST_SHOWN]}"
         place = places.get(name.localname)
         if place is None or name.namespace != etree.QName(part).namespace:
             yield _wrong(each, below, "there is no such element here; there may be " + ", ".join(places))
@@ -192,10 +199,10 @@ def _content(part: Element, child: Child, path: str, version: str) -> Iterator[R
     if len(part):
         yield _wrong(part, path, "it must have a text, and has elements")
     elif words.pattern.fullmatch(text.strip() if words.trimmed else text) is None:
-        yield _wrong(part, path, f"it is {text!r}; it must be {words.allowed}")
+        yield _wrong(part, path, f"it is {_shown(text)}; it must be {words.allowed}")
 
 
 def _attributes(part: Element, path: str) -> Iterator[RowError]:
     for name in map(etree.QName, part.attrib):
         if name.namespace != _INSTANCE:
-            yield _wrong(part, path, f"it must have no attribute {name.localname}")
+            yield _wrong(part, path, f"it must have no attribute {name.localname[:LONGEST_SHOWN]}")

@@ -25,6 +25,8 @@ BUGS = (
         "if _is_present(member)) if to_acknowledge else ()",
         "if _is_present(member))",
     ),
+    Bug("the venue asks itself", NOTICES, "if name != VENUE or not rules", "if name != VENUE or True"),
+    Bug("older notices did not ask the venue", NOTICES, "if name != VENUE or not rules", "if name != VENUE"),
     Bug("members that have left have to acknowledge", NOTICES, " if _is_present(member))", ")"),
     Bug(
         "a refused notice takes a number",

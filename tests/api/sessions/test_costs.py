@@ -9,10 +9,12 @@ from websockets.asyncio.client import connect as open_socket
 
 from api.app import GatewayServer
 from api.edge.allowance import MOST_NAMES, Allowances, TokenBucket
-from api.edge.rpc import MAX_BATCH
+from api.edge.rpc import MAX_BATCH, Request
+from api.sessions.queries import Queries
 from api.sessions.session import ROWS_OF_A_UNIT, Session
 from api.sessions.turns import SLICE_SECONDS, Turns
 from goldx.protocol.commands import OrderPlace
+from goldx.protocol.notice_events import NoticePublished
 from goldx.streams import redis_client
 from goldx.streams.frames import CommandFrame
 from goldx.streams.journal import Journal
@@ -154,6 +156,23 @@ def test_what_is_malformed_or_refused_costs_a_unit(message: bytes) -> None:
     gateway.send(message, message, placing())
     assert b"RATE_LIMITED" in gateway.answers[-1]
     assert b"RATE_LIMITED" not in b"".join(gateway.answers[:-1])
+
+
+def test_notices_are_paid_by_their_length() -> None:
+    """A page of three long ones costs as much as what is sent; short ones cost next to nothing."""
+    gateway = InProcessGateway(fast=False, burst=100)
+    methods = Queries(gateway.view).methods
+    answers: list[dict[str, Any]] = []
+    for number, text in enumerate(("short", "short", "short", "x" * 4_000, "x" * 4_000, "金" * 4_000), 1):
+        gateway.view.notices.publish(NoticePublished(number, 1, number, "Vault", text, None, None, "op"))
+
+    def units(**params: int) -> float:
+        gateway.session.bucket = TokenBucket(1, 100, 0.0)
+        methods["notice.list"](gateway.session, Request("notice.list", params, answers.append))
+        return 100 - gateway.session.bucket._tokens
+
+    assert units(limit=3, before=4) == 0, "15 rows of less than a unit"
+    assert units(limit=3) == (3 * 5 + 20 + 20 + 60) // ROWS_OF_A_UNIT
 
 
 def test_cancels_are_paid_from_a_bucket_of_their_own() -> None:

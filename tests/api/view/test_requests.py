@@ -146,6 +146,9 @@ async def test_requests_and_quotes_are_refused_with_the_field_that_is_wrong(desk
                 await call
             assert (refused.value.reason, refused.value.data["field"]) == (reason, field)
             assert refused.value.data["allowed"]
+        with pytest.raises(ExchangeError, match=r"members: .* each member once") as refused:
+            await seller.create_rfq(*asked, later(), members=["FIRM-B", "FIRM-B"])
+        assert refused.value.data["field"] == "members"
         with pytest.raises(ExchangeError, match="grace_ms"):
             await seller.create_rfq(*asked, later(), grace_ms=GRACE_MS - 1)
         with pytest.raises(ExchangeError) as refused:

@@ -302,6 +302,18 @@ def test_the_bounds_of_a_field(
         assert caught.value.field == name
 
 
+def test_each_end_of_a_line_becomes_a_line_feed() -> None:
+    read = wire.CODECS["text"].read
+    assert read("text", "one\r\ntwo\rthree\n\r\nfour") == "one\ntwo\nthree\n\nfour"
+    assert read("text", "\r\n".join(["x" * 99] * 40)) == "\n".join(["x" * 99] * 40), "4,000 as they are kept"
+    for wrong in ("\r\n", "a\x0bb", "a\u2028b", "x" * 4_001):
+        with pytest.raises(BadValue, match="printable lines of 1 to 4000"):
+            read("text", wrong)
+    for line in ("\r\n", "\r", "\n"):
+        with pytest.raises(BadValue, match="printable text of 1 to 120"):
+            wire.CODECS["title"].read("title", f"a{line}b")
+
+
 def test_null_means_not_given() -> None:
     assert wire.read_command("order.place", {**ORDER, "stop_price": None}) == wire.read_command("order.place", ORDER)
 

@@ -17,7 +17,7 @@ def notice(flow: "Flow") -> AnyCommand:
     flow.queued += [acknowledgement(flow, newest + 1) for _ in range(flow.dice.number(0, 3))]
     replaces = flow.maybe(40, lambda: newest - flow.dice.number(-1, 2))
     title_zh = flow.maybe(50, lambda: "金库")
-    return NoticePublish("Vault", "It is closed.", title_zh, None, flow.chance(70), replaces, "ann")
+    return NoticePublish("Vault", "It is closed.", title_zh, None, flow.chance(70), replaces, "ann", rules=1)
 
 
 def acknowledgement(flow: "Flow", number: int) -> AnyCommand:

@@ -16,7 +16,8 @@ class Notices(OrderCommands):
         if c.replaces is not None and c.replaces not in range(1, len(self.asked) + 1):
             raise Refused("UNKNOWN_NOTICE")
         in_use = {account.member for account in self.accounts.values() if not account.retired}
-        members = tuple(name for name in self.members if name in in_use) if c.to_acknowledge else ()
+        asked = in_use - {"VENUE"} if c.rules >= 1 else in_use
+        members = tuple(name for name in self.members if name in asked) if c.to_acknowledge else ()
         self.asked += (members,)
         self.replaced |= {c.replaces or 0}
         texts = c.title, c.text, c.title_zh, c.text_zh, c.by

@@ -17,7 +17,7 @@ from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.model import Model
 from tests.matching.core.test_against_model import essence
 
-ACCOUNTS = {"A": "m1", "A2": "m1", "B": "m2", "C": "m3"}
+ACCOUNTS = {"A": "m1", "A2": "m1", "B": "m2", "C": "m3", "VENUE": "VENUE"}
 TEXT = "The vault is closed on Monday."
 
 
@@ -76,6 +76,17 @@ def test_a_member_whose_accounts_are_all_retired_is_not_asked() -> None:
     assert event.members == ("m1",)
 
 
+def test_the_venue_does_not_ask_itself_except_in_older_journals() -> None:
+    engine = venue("A", "VENUE")
+    for rules, asked in ((1, ("m1",)), (0, ("m1", "VENUE"))):
+        (event,) = publish(engine, to_acknowledge=True, rules=rules)
+        assert isinstance(event, NoticePublished)
+        assert event.members == asked
+    (event,) = publish(venue("VENUE"), to_acknowledge=True, rules=1)
+    assert isinstance(event, NoticePublished)
+    assert event.members is None
+
+
 def test_a_replaced_notice_need_not_be_acknowledged() -> None:
     engine = venue()
     publish(engine, to_acknowledge=True)
@@ -104,7 +115,7 @@ def test_a_venue_without_members_has_nobody_to_ask() -> None:
     assert engine.state.notices == {}
 
 
-OPENED = st.sampled_from(["A", "B", "C"]).map(lambda name: commands.AccountOpen(name, ACCOUNTS[name]))
+OPENED = st.sampled_from(["A", "B", "C", "VENUE"]).map(lambda name: commands.AccountOpen(name, ACCOUNTS[name]))
 PUBLISHED = st.builds(
     NoticePublish,
     st.just("Vault"),
@@ -113,8 +124,9 @@ PUBLISHED = st.builds(
     to_acknowledge=st.booleans(),
     replaces=st.one_of(st.none(), st.none(), st.integers(0, 5)),
     by=st.just("ann"),
+    rules=st.sampled_from([0, 1]),
 )
-ACKNOWLEDGED = st.builds(NoticeAcknowledge, st.sampled_from(["A", "B", "C"]), st.integers(0, 6))
+ACKNOWLEDGED = st.builds(NoticeAcknowledge, st.sampled_from(["A", "B", "C", "VENUE"]), st.integers(0, 6))
 
 
 @settings(max_examples=100, deadline=None)

@@ -142,6 +142,21 @@ def test_what_violates_the_definition_is_named_with_line_and_element(
     assert problem in first.problem
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b"<TxSts>RJCT", b"<TxSts>" + b"R" * 100_000),
+        (b"pain.002.001.10", b"x" * 100_000),
+        (b"OrgnlEndToEndId>", b"E" * 10_000 + b">"),
+        (b"<TxSts>", b"<TxSts " + b"a" * 10_000 + b'="1">'),
+    ],
+)
+def test_a_refusal_is_short_whatever_the_file_has(right: bytes, wrong: bytes) -> None:
+    with pytest.raises(BadFile) as refused:
+        answers.parse(pain_002(("W-1", "RJCT", "AC04")).replace(right, wrong))
+    assert all(len(str(error)) < 600 for error in refused.value.errors)
+
+
 def test_a_status_that_only_later_versions_have_is_refused_in_the_oldest() -> None:
     assert answers.parse(pain_002(("W-1", "ACCC", ""), version="12"))
     with pytest.raises(BadFile, match="it is 'ACCC'; it must be one of ACTC, RJCT"):
