@@ -164,20 +164,26 @@ def test_every_code_word_exists(page: Path) -> None:
 
 
 def raised_reasons() -> set[str]:
-    """The reasons that the product gives: first arguments of refusals, and what the core returns as one."""
+    """The reasons that the product gives: what refusals are made of, and every word in capitals of the core.
+
+    The core hands reasons on before it refuses; it has no other such words.
+    """
     reasons: set[str] = set()
     for file in files(*PRODUCT):
+        if file.parent == ROOT / "matching" / "core":
+            reasons |= {text for node in nodes_of(file) for text in _texts(node)}
+            continue
         for node in nodes_of(file):
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func).rpartition(".")[2]
-            if called in ("Refused", "Refusal") and node.args:
-                reasons |= {
-                    text.value
-                    for text in ast.walk(node.args[0])
-                    if isinstance(text, ast.Constant) and isinstance(text.value, str)
-                }
+            if called in ("Refused", "Refusal", "refuse", "__init__") and node.args:
+                reasons |= {text for part in ast.walk(node.args[0]) for text in _texts(part)}
     return {reason for reason in reasons if re.fullmatch(r"[A-Z][A-Z_]*[A-Z]", reason)}
+
+
+def _texts(node: ast.AST) -> list[str]:
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
 def test_every_reason_is_in_the_table_of_the_page_that_shows_reasons() -> None:
