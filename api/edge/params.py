@@ -8,6 +8,8 @@ from settlement.base.paging import LONGEST
 
 MAX_ROWS: Final = LONGEST
 """The largest number of rows in one answer."""
+LISTS_OF_MEMBERS: Final = ("members", "buyers")
+"""Fields of commands with the codes of members."""
 
 
 def check_names(params: Mapping[str, Any], *names: str) -> None:
@@ -36,3 +38,11 @@ def read_flag(params: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise BadValue(name, value, "true or false")
     return value
+
+
+def check_members(command: Any) -> None:
+    """Raise BadValue for a command that names a member twice in a list. Journals from before may have that."""
+    for name in LISTS_OF_MEMBERS:
+        members = getattr(command, name, ())
+        if len(set(members)) < len(members):
+            raise BadValue(name, list(members), "each member once")

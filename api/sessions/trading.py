@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.edge.auth import Principal
 from api.edge.outcome import Outcome, Refusal
+from api.edge.params import check_members
 from api.edge.rpc import Request
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
@@ -65,9 +66,6 @@ OPERATOR_METHODS: Final = tuple(command.method for command in OPERATOR_COMMANDS)
 """Methods of a key with the permission ``operate``."""
 SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent", "trade")
 """Fields of commands that no request may give."""
-LISTS_OF_MEMBERS: Final = ("members", "buyers")
-"""Fields of commands with the codes of members. Journals from before may have one twice."""
-
 TERMS: Final = events.InstrumentDefined.__struct_fields__[3:]
 """The terms of an instrument that a request may give."""
 PREVIEW: Final = "instrument.preview"
@@ -244,7 +242,6 @@ class Trading:
             if name in params:
                 raise BadValue(name, params[name], "left out: the gateway sets it")
         kind = BY_METHOD[method]
-        fields = kind.__struct_fields__
         rules = {InstrumentDefine: DEFINITION_RULES, MarketSetReference: REFERENCE_RULES, NoticePublish: NOTICE_RULES}
         added: dict[str, Any] = {
             **set_by_gateway,
@@ -252,11 +249,8 @@ class Trading:
             "given": [name for name in TERMS if name in params],
             "largest_change_percent": LARGEST_REFERENCE_CHANGE_PERCENT,
         }
-        command = read_command(method, params | {name: added[name] for name in added if name in fields})
-        for name in LISTS_OF_MEMBERS:
-            members = getattr(command, name, ())
-            if len(set(members)) < len(members):
-                raise BadValue(name, list(members), "each member once")
+        command = read_command(method, params | {name: added[name] for name in added if name in kind.__struct_fields__})
+        check_members(command)
         if getattr(command, "persist", False):
             return replace(command, session=f"{OUTLIVES}{set_by_gateway['session']}")
         return command

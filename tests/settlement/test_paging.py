@@ -81,7 +81,7 @@ ONE_DOCUMENT: Final = {
     f"{SETTLEMENT}/aml-reports/export": A_FILE,
     f"{SETTLEMENT}/status": "how far settlement is",
 }
-"""What is read by GET and has no pages, each with the reason."""
+"""Paths that are read by GET and have no pages, each with the reason."""
 OUTCOME = "the outcome of what it has done"
 WITH_PROGRAM = "what comes with the program"
 ONE_ANSWER: Final = {
@@ -206,7 +206,7 @@ def test_what_a_command_shows_is_one_answer_or_has_pages() -> None:
 
 
 def test_a_page_follows_a_row_that_is_gone() -> None:
-    """What waits is dealt with while it is read; numbers come in their order, not in that of their digits."""
+    """Rows are dealt with while they are read; numbers come in their order, not in that of their digits."""
     numbers = [12, 2, 101, 7]
     first = cut_in_order(numbers, str, parse_number, PageRequest(None, 2))
     assert (first, first.next) == ([2, 7], "7")
