@@ -21,6 +21,10 @@ FIRST_TERMS: Final = TERMS.index("reopening_steps")
 """The number of terms that the first version knew."""
 
 
+_NO_NEWER_TERMS: Final[tuple[Any, ...]] = (None, None, None, None, None)
+"""The terms that older definitions have not; ``Definition`` names them in their order."""
+
+
 class Definition:
     """The terms of an instrument: the fields of ``goldx.protocol.events.InstrumentDefined`` after its symbol."""
 
@@ -102,11 +106,13 @@ class Definition:
             self.same_day_reuse_percent,
             *newer,
         ) = values
-        self.reopening_steps = newer[0] if newer else None
-        self.bust_window_ms = newer[1] if len(newer) > 1 else None
-        self.max_holders = newer[2] if len(newer) > 2 else None
-        self.deal_report_ms = newer[3] if len(newer) > 3 else None
-        self.deal_delay_ms = newer[4] if len(newer) > 4 else None
+        (
+            self.reopening_steps,
+            self.bust_window_ms,
+            self.max_holders,
+            self.deal_report_ms,
+            self.deal_delay_ms,
+        ) = (*newer, *_NO_NEWER_TERMS[len(newer) :])
 
     def written(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event, without those at the end that are None.

@@ -28,6 +28,13 @@ from matching.core.regime_terms import Regime
 from matching.core.state import NO_ORDER, Due, State
 
 VERSION: Final = "goldx-core-1"
+_NO_NEWER_PARTS: Final[tuple[Any, ...]] = ((), (), (), None, 0, 0, None, (), (), ())
+"""The newer parts of a state that has none of them; ``read`` names them in their order."""
+_NO_NEWER_OF_INSTRUMENT: Final[tuple[Any, ...]] = (False, 0, "", 0, False, (0, 0, 0), 0, 0)
+"""The same of an instrument; ``_read_instrument`` names them."""
+_NO_NEWER_OF_MEMBER: Final[tuple[Any, ...]] = ((),)
+_NO_NEWER_OF_ACCOUNT: Final[tuple[Any, ...]] = ((), False)
+_NO_NEWER_OF_SPECIAL: Final[tuple[Any, ...]] = (None, 0)
 
 
 def write(state: State) -> bytes:
@@ -97,32 +104,45 @@ def read(data: bytes) -> State:
         _read_account(state, record)
     for record in instruments:
         _read_instrument(state, record)
-    for symbol, (values, by) in newer[0] if newer else ():
+    (
+        proposed_terms,
+        busted,
+        bust_proposals,
+        regime,
+        state.day_value,
+        state.total_value,
+        proposed_regime,
+        deals,
+        notices,
+        requests,
+    ) = _or_absent(newer, _NO_NEWER_PARTS)
+    for symbol, (values, by) in proposed_terms:
         terms_given = tuple([tuple(value) if isinstance(value, list) else value for value in values])
         state.proposed_terms[symbol] = (terms_given, by)
-    if len(newer) > 1:
-        busted, proposals = newer[1:3]
-        state.busted = dict.fromkeys(busted)
-        state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in proposals}
-    if len(newer) > 3:
-        values, state.day_value, state.total_value, proposed = newer[3:7]
-        state.regime = None if values is None else Regime(tuple(values))
-        if proposed is not None:
-            (*others, buyers), by = proposed
-            state.proposed_regime = ((*others, tuple(buyers)), by)
+    state.busted = dict.fromkeys(busted)
+    state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in bust_proposals}
+    state.regime = None if regime is None else Regime(tuple(regime))
+    if proposed_regime is not None:
+        (*others, buyers), by = proposed_regime
+        state.proposed_regime = ((*others, tuple(buyers)), by)
     for instrument in state.instruments.values():
         instrument.regulate(state.regime)
-    if len(newer) > 7 and newer[7]:
-        snapshot_of_deals.read_deals(state, newer[7])
-    if len(newer) > 8 and newer[8]:
-        state.last_notice_id, waiting = newer[8]
+    if deals:
+        snapshot_of_deals.read_deals(state, deals)
+    if notices:
+        state.last_notice_id, waiting = notices
         state.notices = {number: dict.fromkeys(members) for number, members in waiting}
-    if len(newer) > 9:
-        snapshot_of_deals.read_requests(state, newer[9])
+    if requests:
+        snapshot_of_deals.read_requests(state, requests)
     state.orders = dict(sorted(state.orders.items()))
     heapify(state.timetable)
     state.find_next_due()
     return state
+
+
+def _or_absent(newer: list[Any], absent: tuple[Any, ...]) -> list[Any]:
+    """Return the newer parts of a record, and for those that it does not have what they are without them."""
+    return [*newer, *absent[len(newer) :]]
 
 
 def _write_member(member: Member) -> tuple[Any, ...]:
@@ -137,7 +157,8 @@ def _read_member(state: State, record: Any) -> None:
     name, refusal, *newer = record
     state.members[name] = member = Member(name)
     member.refuse(refusal)
-    for group, window_ms, max_quantity, max_net, frozen, trades in newer[0] if newer else ():
+    (limits,) = _or_absent(newer, _NO_NEWER_OF_MEMBER)
+    for group, window_ms, max_quantity, max_net, frozen, trades in limits:
         member.protections[group] = protection = Protection(window_ms, max_quantity, max_net)
         protection.frozen = frozen
         for time, bought, sold in trades:
@@ -173,8 +194,8 @@ def _read_account(state: State, record: Any) -> None:
         _read_balance(account, balance)
     account.ids = ClientIds((client_id, number) for client_id, number in ids)
     account.quotes = dict(quotes)
-    account.older_ids = set(newer[0]) if newer else set()
-    account.retired = len(newer) > 1
+    older_ids, account.retired = _or_absent(newer, _NO_NEWER_OF_ACCOUNT)
+    account.older_ids = set(older_ids)
     account.find_refusal()
 
 
@@ -231,14 +252,17 @@ def _read_instrument(state: State, record: Any) -> None:
     price, quantity = indicated
     instrument.indicated = (price, quantity)
     instrument.interrupted_until = interrupted_until
-    if newer:
-        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer[:3]
-    if len(newer) > 3:
-        instrument.planned_at, instrument.held = newer[3:5]
-        first_at, last_at, delay_ms = newer[5]
-        instrument.delay = (first_at, last_at, delay_ms)
-    if len(newer) > 6:
-        instrument.reopening_centre, instrument.extensions = newer[6:]
+    (
+        instrument.retired,
+        instrument.proposed_price,
+        instrument.proposed_by,
+        instrument.planned_at,
+        instrument.held,
+        (first_at, last_at, delay_ms),
+        instrument.reopening_centre,
+        instrument.extensions,
+    ) = _or_absent(newer, _NO_NEWER_OF_INSTRUMENT)
+    instrument.delay = (first_at, last_at, delay_ms)
     if interrupted_until:
         state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))
     for order_record in (*bids, *asks, *pending):
@@ -342,8 +366,7 @@ def _read_special(record: Any, symbol: str) -> Special:
         special.quote_id,
         *newer,
     ) = record
+    group, special.level = _or_absent(newer, _NO_NEWER_OF_SPECIAL)
     if special.quote_id is not None:
-        special.group = newer[0] if newer else symbol
-    if len(newer) > 1:
-        special.level = newer[1]
+        special.group = symbol if group is None else group
     return special

@@ -99,8 +99,8 @@ BUGS = (
     Bug(
         "a snapshot forgets who proposed a reference",
         "snapshot.py",
-        "        instrument.retired, instrument.proposed_price, instrument.proposed_by = newer[:3]\n",
-        "        instrument.retired, instrument.proposed_price, _ = newer[:3]\n",
+        "        instrument.proposed_by,\n",
+        "        _,\n",
     ),
     # Dangerous terms
     Bug("one person sets any term", LISTING, "    if rules and _is_proposed(", "    if rules < 0 and _is_proposed("),
@@ -162,7 +162,12 @@ BUGS = (
         "    elif instrument.retired and phase == terms.CLOSED:\n",
     ),
     Bug("a defined instrument stays retired", LISTING, "    instrument.retired = False\n", ""),
-    Bug("a snapshot forgets that an account is retired", "snapshot.py", "    account.retired = len(newer) > 1\n", ""),
+    Bug(
+        "a snapshot forgets that an account is retired",
+        "snapshot.py",
+        "older_ids, account.retired =",
+        "older_ids, _ =",
+    ),
     Bug(
         "a restored member may trade with a retired account",
         "holdings.py",

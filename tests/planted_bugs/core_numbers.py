@@ -78,7 +78,7 @@ BUGS = (
     Bug(
         "a snapshot forgets which client ids are of the day before",
         "snapshot.py",
-        "    account.older_ids = set(newer[0]) if newer else set()\n",
+        "    account.older_ids = set(older_ids)\n",
         "",
     ),
     # Orders

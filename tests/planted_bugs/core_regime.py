@@ -67,8 +67,8 @@ BUGS = (
     Bug(
         "a restored core has forgotten a proposed regime",
         "snapshot.py",
-        "            state.proposed_regime = ((*others, tuple(buyers)), by)\n",
-        "            pass\n",
+        "        state.proposed_regime = ((*others, tuple(buyers)), by)\n",
+        "        pass\n",
     ),
     Bug("a proposed regime outlives its day", "trading_day.py", "    state.proposed_regime = None\n", ""),
     Bug(

@@ -32,8 +32,8 @@ BUGS = (
     Bug(
         "a snapshot forgets how often an auction was extended",
         "snapshot.py",
-        "        instrument.reopening_centre, instrument.extensions = newer[6:]\n",
-        "        instrument.reopening_centre = newer[6]\n",
+        "        instrument.extensions,\n",
+        "        _,\n",
     ),
     # Annulled trades
     Bug(
@@ -91,7 +91,7 @@ BUGS = (
     Bug(
         "a snapshot forgets who has asked for an annulment",
         "snapshot.py",
-        "        state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in proposals}\n",
+        "    state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in bust_proposals}\n",
         "",
     ),
     Bug(
@@ -141,8 +141,8 @@ BUGS = (
     Bug(
         "a snapshot forgets which step was taken",
         "snapshot.py",
-        "        instrument.planned_at, instrument.held = newer[3:5]\n",
-        "        instrument.held = newer[4]\n",
+        "        instrument.planned_at,\n",
+        "        _,\n",
     ),
     # Money and metal
     Bug(

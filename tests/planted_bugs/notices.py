@@ -63,7 +63,7 @@ BUGS = (
     Bug(
         "a snapshot forgets the number of the last notice",
         SNAPSHOT,
-        "state.last_notice_id, waiting = newer[8]",
-        "_, waiting = newer[8]",
+        "state.last_notice_id, waiting = notices",
+        "_, waiting = notices",
     ),
 )

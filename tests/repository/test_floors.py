@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import click
 import pytest
+
+from tests.repository.sources import PRODUCT
 
 ROOT = Path(__file__).parents[2]
 LINT_IMPORTS = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
@@ -16,6 +19,14 @@ LINT_IMPORTS = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache
 def test_no_floor_imports_a_higher_one() -> None:
     found = subprocess.run(LINT_IMPORTS, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
+
+
+def test_a_contract_of_layers_names_every_module_of_its_package() -> None:
+    """A module in no layer could import anything: a contract that is exhaustive is broken by it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    inside = {tuple(one["containers"]): one for one in contracts if "containers" in one}
+    assert set(inside) == {(package,) for package in PRODUCT}
+    assert [name for name, one in inside.items() if not one.get("exhaustive") or "exhaustive_ignores" in one] == []
 
 
 PLANTED = {

@@ -19,7 +19,7 @@ MODULE_LINES, FUNCTION_LINES = 400, 70
 ALLOWED_FILE = Path(__file__).with_name("allowed.toml")
 ALLOWED: dict[str, dict[str, int]] = tomllib.loads(ALLOWED_FILE.read_text())
 MIGRATIONS = "settlement/migrations/versions/"
-"""History: a migration is never changed after it was released."""
+"""Left out of the rules of this module, without entries: they are history, which is never changed after its release."""
 
 METAPHORS = re.compile(
     r"\b(pictures?|photographs?|doorm[ae]n|wish(?:es)?|houses?|keepers?|riddles?|photographed)\b", re.IGNORECASE
@@ -55,22 +55,23 @@ def sizes() -> tuple[dict[str, int], dict[str, int]]:
 
 
 def test_no_module_and_no_function_is_too_long() -> None:
-    """An entry that is no longer needed, or is higher than the present size, has to go too: the list only shrinks."""
+    """An entry is the present size, no line more; one that is no longer needed has to go. Migrations are left out."""
     modules, long_functions = sizes()
     assert modules == ALLOWED["modules"]
     assert long_functions == ALLOWED["functions"]
 
 
 def test_the_list_of_exceptions_only_shrinks() -> None:
-    """Compared with the list as it was first committed."""
+    """No entry is higher than it ever was, and none comes back that was not in the list at some time."""
     name = name_of(ALLOWED_FILE)
-    first = git("log", "--diff-filter=A", "--format=%H", "--", name).split()
-    if not first:
-        pytest.skip("git does not know when the list of exceptions began")
-    before: dict[str, dict[str, int]] = tomllib.loads(git("show", f"{first[-1]}:{name}"))
+    versions = git("log", "--format=%H", "--", name).split()
+    if not versions:
+        pytest.skip("git does not know the history of the list of exceptions")
+    before: list[dict[str, dict[str, int]]] = [tomllib.loads(git("show", f"{one}:{name}")) for one in versions]
     for kind, entries in ALLOWED.items():
-        grown = {entry: size for entry, size in entries.items() if size > before[kind].get(entry, 0)}
-        assert not grown, f"new or larger exceptions: {grown}"
+        least = {entry: min(version[kind].get(entry, 0) for version in before) for entry in entries}
+        grown = {entry: size for entry, size in entries.items() if size > least[entry]}
+        assert not grown, f"new or larger exceptions: {grown}, allowed is {least}"
 
 
 def comments(file: Path) -> Iterator[tuple[int, str]]:
