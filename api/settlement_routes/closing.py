@@ -3,18 +3,22 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.edge.problems import documented
 from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheMember, Transaction, new_router
 from api.settlement_routes.papers import PAPERS
 from api.settlement_routes.rows import Projection
+from goldx.protocol.units import format_money
 from settlement.base.working_days import parse_day
 from settlement.closing import (
     bulletin,
     bulletin_paper,
     invoice_paper,
+    invoice_parts,
     invoices,
+    red_invoices,
     statement_paper,
     statements,
     tax_profiles,
@@ -31,7 +35,7 @@ public = APIRouter(
 )
 
 STATEMENT = Projection(
-    "statement_no day member account status due_day issued_at accepted_by accepted_at objection answer hash"
+    "statement_no day member account status due_day issued_at settled_by settled_at objection answer hash"
 )
 MEDIA = {
     "pdf": "application/pdf",
@@ -52,12 +56,14 @@ INVOICE = Projection(
     net="net_fen",
     tax="tax_fen",
     total="total_fen",
+    remaining="remaining_fen",
 )
 _OWN_INVOICE = Projection(
     "invoice_no day member kind status corrects replaces reason made_at hash",
     net="net_fen",
     tax="tax_fen",
     total="total_fen",
+    remaining="remaining_fen",
 )
 BUYER = Projection("profile_no member title tax_number kind period from_day by at")
 BULLETIN = Projection("bulletin_no day made_at hash")
@@ -75,9 +81,15 @@ class BuyerRequest(Strict):
     period: Literal["DAY", "MONTH"] = "MONTH"
 
 
+class PartRequest(Strict):
+    line: int
+    amount: str | None = None
+
+
 class InvoiceCorrectionRequest(Strict):
     reason: str
     again: bool = False
+    parts: tuple[PartRequest, ...] = ()
 
 
 class ObjectionRequest(Strict):
@@ -143,8 +155,9 @@ async def answer(by: Clerk, connection: Transaction, number: Number, request: An
     return {"status": "ISSUED", "due_day": due.isoformat()}
 
 
-def _invoice(found: invoices.Invoice) -> dict[str, Any]:
-    about = {"invoice": found.number, "status": found.status, "sha256": found.hash.hex()}
+async def _invoice(connection: AsyncConnection, found: invoices.Invoice) -> dict[str, Any]:
+    left = [format_money(one.remaining_fen) for one in await red_invoices.lines_left(connection, found)]
+    about = {"invoice": found.number, "status": found.status, "remaining": left, "sha256": found.hash.hex()}
     return {**about, "content": found.content}
 
 
@@ -158,8 +171,8 @@ async def get_invoices(
 
 @router.get("/invoices/{number}")
 async def get_invoice(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Return an invoice's content with its SHA-256."""
-    return _invoice(await invoices.find(connection, number))
+    """Return an invoice's content with its SHA-256, and what red invoices have left of each of its lines."""
+    return await _invoice(connection, await invoices.find(connection, number))
 
 
 @router.get("/invoices/{number}/file", response_class=Response, responses=_FILE)
@@ -176,22 +189,28 @@ async def propose_correction(
 ) -> dict[str, str]:
     """Propose to cancel an invoice out, and to issue it again if `again` is true; another person approves.
 
+    With `parts` only these lines of it are taken back, each with all that is left of it or an `amount` in CNY with tax.
     The member reads the reason once that is done.
     """
-    await invoices.propose_correction(connection, by, number, request.reason, again=request.again)
+    parts = [invoice_parts.parse(part.line, part.amount) for part in request.parts]
+    await red_invoices.propose(connection, by, number, request.reason, again=request.again, parts=parts)
     return {"status": "CORRECTION_PROPOSED"}
 
 
 @router.post("/invoices/{number}/approve-correction")
 async def approve_correction(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Cancel an invoice out; `invoices` are the red one and, if it is issued again, the new one."""
-    return {"status": "CORRECTED", "invoices": await invoices.approve_correction(connection, by, number)}
+    """Cancel an invoice, or a part, out; `invoices` are the red one and, if it is issued again, the new one.
+
+    `status` is `ISSUED` if something is left of the invoice.
+    """
+    made = await red_invoices.approve(connection, by, number)
+    return {"status": (await invoices.find(connection, number)).status, "invoices": made}
 
 
 @router.post("/invoices/{number}/decline-correction")
 async def decline_correction(by: Clerk, connection: Transaction, number: Number) -> dict[str, str]:
     """Let an invoice stand as it is."""
-    await invoices.decline_correction(connection, by, number)
+    await red_invoices.decline(connection, by, number)
     return {"status": "ISSUED"}
 
 
@@ -225,7 +244,9 @@ async def get_own_invoices(who: TheMember, connection: Transaction, page: ThePag
 async def get_own_invoice(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return the content of one of the member's invoices with its SHA-256."""
     found = await invoices.find(connection, number, who.member)
-    return _invoice(found._replace(status="ISSUED") if found.status == "CORRECTION_PROPOSED" else found)
+    return await _invoice(
+        connection, found._replace(status="ISSUED") if found.status == "CORRECTION_PROPOSED" else found
+    )
 
 
 @members.get("/invoices/{number}/file", response_class=Response, responses=_FILE)

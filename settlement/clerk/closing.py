@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from goldx.output import JSON, Table
 from goldx.protocol.units import BadValue, format_money
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
@@ -14,12 +15,16 @@ from settlement.closing import (
     bulletin,
     bulletin_paper,
     invoice_paper,
+    invoice_parts,
     invoices,
+    red_invoices,
     statement_paper,
     statements,
     tax_profiles,
 )
+from settlement.closing.invoice_parts import Part
 from settlement.closing.paper import LANGUAGES, Language
+from settlement.closing.red_invoices import LineLeft
 from settlement.closing.tax_profiles import Buyer
 from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
 from settlement.service.listings import PAGE
@@ -66,7 +71,7 @@ def statements_list(
     show(
         by,
         page,
-        "statement day member account status due_day accepted_by objection answer sha256",
+        "statement day member account status due_day settled_by objection answer sha256",
         listing,
         lambda row: (
             row.statement_no,
@@ -75,7 +80,7 @@ def statements_list(
             row.account,
             row.status,
             row.due_day,
-            row.accepted_by,
+            row.settled_by,
             row.objection,
             row.answer,
             row.hash.hex(),
@@ -148,11 +153,11 @@ def invoice_group() -> None:
 @PAGE
 @click.pass_obj
 def invoice_list(by: str, member: str | None, status: str | None, page: PageRequest) -> None:
-    """Show invoices, red ones too, with the ones that they correct or replace."""
+    """Show invoices, red ones too, with what is left of each and the ones that they correct or replace."""
     show(
         by,
         page,
-        "invoice day member kind net_cny tax_cny total_cny status corrects replaces reason",
+        "invoice day member kind net_cny tax_cny total_cny remaining_cny status corrects replaces reason",
         lambda connection, part: invoices.listing(connection, part, member=member, status=status),
         lambda row: (
             row.invoice_no,
@@ -162,6 +167,7 @@ def invoice_list(by: str, member: str | None, status: str | None, page: PageRequ
             format_money(row.net_fen),
             format_money(row.tax_fen),
             format_money(row.total_fen),
+            None if row.remaining_fen is None else format_money(row.remaining_fen),
             row.status,
             row.corrects,
             row.replaces,
@@ -185,14 +191,58 @@ def invoice_write(by: str, number: int, out: Path, language: Language) -> None:
     _written(out, read(by, work))
 
 
+@invoice_group.command("lines")
+@NUMBER
+@JSON
+@click.pass_obj
+def invoice_lines(by: str, number: int) -> None:
+    """Show the lines of invoice NUMBER, and what red invoices have left of each."""
+    table = Table("line fee account class document amount_cny remaining_cny")
+
+    async def work(connection: AsyncConnection) -> list[LineLeft]:
+        return await red_invoices.lines_left(connection, await invoices.find(connection, number))
+
+    table.print(
+        (
+            one.number,
+            one.line["fee"],
+            one.line["account"],
+            one.line["symbol"],
+            one.line["document"],
+            format_money(one.line["amount_fen"]),
+            format_money(one.remaining_fen),
+        )
+        for one in read(by, work)
+    )
+
+
+def _parts(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[Part]:
+    try:
+        return [invoice_parts.parse(line, amount if equals else None) for line, equals, amount in map(_split, values)]
+    except BadValue as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    return text.partition("=")
+
+
 @invoice_group.command("correct")
 @NUMBER
 @click.option("--reason", required=True, help="The member reads it on the red invoice.")
-@click.option("--again", is_flag=True, help="Issue it again, to the buyer that holds by then.")
+@click.option("--again", is_flag=True, help="Issue what is left again, to the buyer that holds by then.")
+@click.option(
+    "--line",
+    "parts",
+    multiple=True,
+    callback=_parts,
+    metavar="LINE[=CNY]",
+    help="Only this line, or an amount with tax of it; may be given for several lines. Default: all that is left.",
+)
 @click.pass_obj
-def invoice_correct(by: str, number: int, reason: str, again: bool) -> None:
-    """Propose to cancel invoice NUMBER out by a red one; another person approves."""
-    act(by, lambda connection: invoices.propose_correction(connection, by, number, reason, again=again))
+def invoice_correct(by: str, number: int, reason: str, again: bool, parts: list[Part]) -> None:
+    """Propose to cancel invoice NUMBER, or a part of it, out by a red one; another person approves."""
+    act(by, lambda connection: red_invoices.propose(connection, by, number, reason, again=again, parts=parts))
     click.echo(f"invoice {number} waits for another person: goldx clerk invoice approve-correction {number}")
 
 
@@ -200,9 +250,16 @@ def invoice_correct(by: str, number: int, reason: str, again: bool) -> None:
 @NUMBER
 @click.pass_obj
 def invoice_approve_correction(by: str, number: int) -> None:
-    """Cancel invoice NUMBER out, as another person has proposed."""
-    made = act(by, lambda connection: invoices.approve_correction(connection, by, number))
-    click.echo(f"invoice {number} is cancelled out; issued: {joined(made)}")
+    """Cancel invoice NUMBER out, or the part of it that another person has proposed."""
+
+    async def work(connection: AsyncConnection) -> tuple[list[int], int]:
+        made = await red_invoices.approve(connection, by, number)
+        left = await red_invoices.lines_left(connection, await invoices.find(connection, number))
+        return made, sum(one.remaining_fen for one in left)
+
+    made, remaining = act(by, work)
+    became = f"has {format_money(remaining)} CNY left" if remaining else "is cancelled out"
+    click.echo(f"invoice {number} {became}; issued: {joined(made)}")
 
 
 @invoice_group.command("decline-correction")
@@ -210,7 +267,7 @@ def invoice_approve_correction(by: str, number: int) -> None:
 @click.pass_obj
 def invoice_decline_correction(by: str, number: int) -> None:
     """Let invoice NUMBER stand as it is."""
-    act(by, lambda connection: invoices.decline_correction(connection, by, number))
+    act(by, lambda connection: red_invoices.decline(connection, by, number))
     click.echo(f"invoice {number} stands")
 
 

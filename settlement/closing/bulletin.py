@@ -103,7 +103,7 @@ async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any
         "format": FORMAT,
         "paper": NAME,
         **({} if issuer is None else {"issuer": issuer}),
-        **({"invoices_corrected": corrected} if corrected["count"] else {}),
+        **{name: sums for name, sums in corrected.items() if sums["count"]},
         "day": day.day.isoformat(),
         "first_sequence": day.first,
         "last_sequence": day.last,
@@ -204,10 +204,18 @@ async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, A
     ]
 
 
-async def _corrected(connection: AsyncConnection, day: Day) -> dict[str, int]:
-    """Return the number of invoices that red ones of the day cancel out, and the sum of these, which is negative."""
+async def _corrected(connection: AsyncConnection, day: Day) -> dict[str, dict[str, int]]:
+    """Return the number and the sum, which is negative, of the red invoices of the day.
+
+    Those that leave something of the invoice that they correct stand apart.
+    """
     red = [row for row in await invoices.corrections_of(connection, day.day) if row.corrects is not None]
-    return {"count": len(red), "amount_fen": sum(row.total_fen for row in red)}
+    of_parts = [row for row in red if "remaining_fen" in msgspec.json.decode(row.content)]
+    rest = [row for row in red if row not in of_parts]
+    return {
+        name: {"count": len(rows), "amount_fen": sum(row.total_fen for row in rows)}
+        for name, rows in (("invoices_corrected", rest), ("invoices_corrected_in_part", of_parts))
+    }
 
 
 async def _breaks(connection: AsyncConnection, day: Day, ended: int) -> list[dict[str, Any]]:

@@ -93,16 +93,14 @@ def render(found: Bulletin, language: Language) -> bytes:
 
 
 def _head(content: Mapping[str, Any], say: Say) -> list[tuple[str, str]]:
-    corrected = content.get("invoices_corrected")
+    corrected = [
+        (name, content[name]) for name in ("invoices_corrected", "invoices_corrected_in_part") if name in content
+    ]
     return [
         *([(say("issuer"), content["issuer"])] if "issuer" in content else []),
         (say("range"), f"{content['first_sequence']}–{content['last_sequence']}"),
         (say("ended_at"), moment(content["ended_at"])),
-        *(
-            [(say("invoices_corrected"), f"{corrected['count']} · {money(corrected['amount_fen'])} CNY")]
-            if corrected
-            else []
-        ),
+        *((say(name), f"{sums['count']} · {money(sums['amount_fen'])} CNY") for name, sums in corrected),
     ]
 
 

@@ -27,8 +27,8 @@ def write(paper: Paper, corrections: Sequence[Mapping[str, Any]], say: Any) -> N
 
 
 def _what_it_corrects(one: Mapping[str, Any], say: Any) -> str:
-    name = "corrects" if "corrects" in one else "replaces"
-    return f"{say(name)} № {one[name]}"
+    name = "replaces" if "replaces" in one else "corrects_part" if "remaining_fen" in one else "corrects"
+    return f"{say(name)} № {one['replaces' if name == 'replaces' else 'corrects']}"
 
 
 def sheet(corrections: Sequence[Mapping[str, Any]], say: Any) -> Sheet:

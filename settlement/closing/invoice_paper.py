@@ -46,16 +46,23 @@ def render(found: Invoice, language: Language) -> bytes:
     figures = ("base", "rate", "net", "tax_rate", "tax", "amount")
     columns = [Column(say(name), width, right=name in figures) for name, width in zip(_COLUMNS, widths, strict=True)]
     rows: list[tuple[str, ...]] = []
-    for line in content["lines"]:
-        name = say(f"fee.{line['fee']}")
+    for number, line in _numbered(content):
+        name = f"{number}. {say('fee.' + line['fee'])}"
         about = f"{line['document']}\n{say('use.' + line['use'])}" if line["use"] else line["document"]
         percent = f"{format_decimal(line['rate_bp'], 2)}%"
         sums = (money(line["net_fen"]), percent, money(line["tax_fen"]), money(line["amount_fen"]))
         rows.append((f"{name}\n{line['account']}", line["symbol"], about, _base(line, say), _rate(line, say), *sums))
     net, tax, total = (money(content[name]) for name in _SUMS)
     paper.table(columns, [*rows, (say("sum"), "", "", "", "", net, "", tax, total)], last_is_sum=True)
+    if any("line" in line for line in content["lines"]):
+        paper.note(say("red_note"))
     paper.note(say("invoice_note"))
     return paper.finish(f"SHA-256 {found.hash.hex()}", say("page"))
+
+
+def _numbered(content: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the lines with their numbers, which are those of the lines that a red invoice takes back."""
+    return [(line.get("line", number), line) for number, line in enumerate(content["lines"], 1)]
 
 
 def _head(content: Mapping[str, Any], say: Any) -> list[tuple[str, str]]:
@@ -68,14 +75,22 @@ def _head(content: Mapping[str, Any], say: Any) -> list[tuple[str, str]]:
         (say("range"), f"{content['first_sequence']}–{content['last_sequence']}"),
     ]
     if "corrects" in content:
-        rows += [(say("corrects"), f"№ {content['corrects']}"), (say("reason"), content["reason"])]
+        corrects = "corrects_part" if "remaining_fen" in content else "corrects"
+        rows += [(say(corrects), f"№ {content['corrects']}"), (say("reason"), content["reason"])]
+    if "remaining_fen" in content:
+        rows.append((say("remaining"), f"{money(content['remaining_fen'])} CNY"))
     if "replaces" in content:
         rows.append((say("replaces"), f"№ {content['replaces']}"))
     return rows
 
 
 def _base(line: Mapping[str, Any], say: Any) -> str:
-    """Return what a fee was computed from: turnover, whole kilograms, pieces, or grams (times days)."""
+    """Return what a fee was computed from: turnover, whole kilograms, pieces, or grams (times days).
+
+    A part of an amount has nothing of the kind.
+    """
+    if line["base"] is None:
+        return "–"
     if line["fee"] == TRADING:
         return f"{money(line['base'])} {say('unit.cny')}"
     if line["fee"] in BY_KILOGRAM:
@@ -101,9 +116,10 @@ def workbook(found: Invoice, language: Language) -> bytes:
 
     about = [(say("invoice"), str(found.number)), (say("kind"), say(f"invoice.{content['kind']}"))]
     about += [(say("day"), content["day"]), *_head(content, say)]
-    heading = (say("account"), *(say(name) for name in _COLUMNS))
+    heading = (say("line"), say("account"), *(say(name) for name in _COLUMNS))
     rows = [
         (
+            number,
             line["account"],
             say(f"fee.{line['fee']}"),
             line["symbol"],
@@ -115,9 +131,9 @@ def workbook(found: Invoice, language: Language) -> bytes:
             scaled(line["tax_fen"], 2),
             scaled(line["amount_fen"], 2),
         )
-        for line in content["lines"]
+        for number, line in _numbered(content)
     ]
     net, tax, total = (scaled(content[name], 2) for name in _SUMS)
-    sums = (say("sum"), "", "", "", "", "", net, "", tax, total)
+    sums = (say("sum"), "", "", "", "", "", "", net, "", tax, total)
     sheets = [Sheet(say("invoice"), (say("item"), ""), about), Sheet(say("fees"), heading, [*rows, sums])]
     return writing.write_book(sheets, date.fromisoformat(content["day"]))

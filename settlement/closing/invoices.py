@@ -1,14 +1,10 @@
-"""Invoices of the venue's fees: made when a day is closed, numbered without gaps, corrected by a red invoice.
+"""Invoices of the venue's fees: made when a day is closed, numbered without gaps.
 
 A member gets one for each trading day, or for each month with the close of its last trading day, of all trading fees
 and all bills of fees that were paid since its last one. A member that owes nothing gets none. How the tax
 in each fee is found, ``settlement.closing.invoice_lines`` says.
 
-An invoice is never changed. To correct one, a person proposes and another approves: a red invoice with the next number
-and negative amounts cancels it out, and, if that was asked for, a new one names the buyer that holds by then. Both are
-of the present trading day; the close of that day names them, and so do the member's statement and the bulletin. Money
-of a fee that should not have been taken goes back by a correction in the ledger (``settlement.ledger.corrections``), of
-which the red invoice is the document.
+An invoice is never changed; red invoices correct it (``settlement.closing.red_invoices``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +12,15 @@ from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import Row, func, insert, null, select, update
+from sqlalchemy import BigInteger, Label, Row, case, cast, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
-from settlement.base import audit, trading_days, working_days
+from settlement.base import audit
 from settlement.base.database import now_ms
 from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.base.steps import SERVICE, advance
-from settlement.base.texts import printable
+from settlement.base.steps import SERVICE
 from settlement.charges import tariff
 from settlement.charges.accruals import VENUE
 from settlement.closing import invoice_lines, tax_profiles
@@ -39,12 +34,11 @@ from settlement.tables.papers import invoice
 
 NAME: Final = "invoices"
 FORMAT: Final = 1
-LONGEST_REASON: Final = 500
 Listed: TypeAlias = Page[Row[Any]]
 
 
 class Invoice(NamedTuple):
-    """An invoice as it is kept; ``corrects`` is the number of the one that a red invoice cancels out."""
+    """An invoice as it is kept."""
 
     number: int
     day: date
@@ -81,11 +75,11 @@ async def work(connection: AsyncConnection, day: Day) -> bytes:
         await audit.lock(connection)
     for code in sorted(lines):
         known = made.get(code)
-        number = await _next(connection) if known is None else known.invoice_no
-        content = _content(number, day.day, code, buyers[code], (members[code], day.last), lines[code], **more)
+        number = await next_number(connection) if known is None else known.invoice_no
+        content = content_of(number, day.day, code, buyers[code], (members[code], day.last), lines[code], **more)
         hashed = digest(canonical(content))
         if known is None:
-            await _write(connection, content)
+            await write(connection, content)
         elif known.hash.hex() != hashed:
             raise PaperDiffers(f"{day.day}: invoice {number} was {known.hash.hex()}, and is now {hashed}")
         issued.append((number, code, hashed))
@@ -128,12 +122,12 @@ async def _starts(connection: AsyncConnection, day: Day, members: Mapping[str, i
     return {row.member: row.last + 1 for row in await connection.execute(query) if row.member in members}
 
 
-async def _next(connection: AsyncConnection) -> int:
+async def next_number(connection: AsyncConnection) -> int:
     """Return the next number; the caller holds ``audit.lock``, so that numbers have no gaps."""
     return int(await connection.scalar(select(func.coalesce(func.max(invoice.c.invoice_no), 0) + 1)) or 1)
 
 
-def _content(
+def content_of(
     number: int,
     day: date,
     member: str,
@@ -142,6 +136,7 @@ def _content(
     lines: Sequence[Mapping[str, Any]],
     **more: Any,
 ) -> dict[str, Any]:
+    """Return the content of an invoice; ``events`` are the first and the last that its fees are of."""
     sums = {name: sum(line[name] for line in lines) for name in ("net_fen", "tax_fen", "amount_fen")}
     return {
         "format": FORMAT,
@@ -160,7 +155,8 @@ def _content(
     }
 
 
-async def _write(connection: AsyncConnection, content: Mapping[str, Any], status: str = "ISSUED") -> int:
+async def write(connection: AsyncConnection, content: Mapping[str, Any], **columns: Any) -> int:
+    """Write an invoice and return its number. A red one has further ``columns``: its status, its reason, its people."""
     made = canonical(content)
     same = ("member", "kind", "first_sequence", "last_sequence", "net_fen", "tax_fen")
     values = {
@@ -170,16 +166,24 @@ async def _write(connection: AsyncConnection, content: Mapping[str, Any], status
         "total_fen": content["amount_fen"],
         "content": made.decode(),
         "hash": bytes.fromhex(digest(made)),
-        "status": status,
+        "status": "ISSUED",
         "corrects": content.get("corrects"),
         "replaces": content.get("replaces"),
         "made_at": now_ms(),
+        **columns,
     }
     await connection.execute(insert(invoice).values(values))
-    act = "invoice.issue" if status == "ISSUED" else "invoice.cancel_out"
+    act = "invoice.cancel_out" if "corrects" in content else "invoice.issue"
     detail = {"total_fen": content["amount_fen"], "sha256": digest(made)}
     await audit.record(connection, audit.Act(SERVICE, act, f"invoice:{content['invoice']}", detail))
     return int(content["invoice"])
+
+
+def _remaining() -> Label[int | None]:
+    red = invoice.alias("red")
+    taken = select(func.coalesce(func.sum(red.c.total_fen), 0)).where(red.c.corrects == invoice.c.invoice_no)
+    left = invoice.c.total_fen + cast(taken.scalar_subquery(), BigInteger)
+    return case((invoice.c.corrects.is_(None), left)).label("remaining_fen")
 
 
 async def find(connection: AsyncConnection, number: int, member: str | None = None) -> Invoice:
@@ -195,56 +199,15 @@ async def find(connection: AsyncConnection, number: int, member: str | None = No
 async def listing(
     connection: AsyncConnection, page: PageRequest = ALL, *, member: str | None = None, status: str | None = None
 ) -> Listed:
-    """Return invoices without their content, by number. Raises BadValue for an unknown member or status."""
+    """Return invoices without their content, by number, with what is left of each in fen; of a red one, None.
+
+    Raises BadValue for an unknown member or status.
+    """
     await check_known(connection, member=member)
     if status is not None and status not in INVOICE.states:
         raise BadValue("status", status, "one of " + ", ".join(INVOICE.states))
-    query = select(*(column for column in invoice.c if column.name != "content"))
+    query = select(*(column for column in invoice.c if column.name != "content"), _remaining())
     for name, value in (("member", member), ("status", status)):
         if value is not None:
             query = query.where(invoice.c[name] == value)
     return await fetch(connection, query, (invoice.c.invoice_no,), page)
-
-
-async def propose_correction(connection: AsyncConnection, by: str, number: int, reason: str, *, again: bool) -> None:
-    """Propose to cancel an invoice out, and with ``again`` to issue it anew to the buyer that holds by then."""
-    printable("reason", reason, LONGEST_REASON)
-    await audit.lock(connection)
-    values = {"reason": reason, "again": again, "correction_by": by}
-    await advance(connection, invoice, INVOICE, by, "propose_correction", [number], values)
-
-
-async def decline_correction(connection: AsyncConnection, by: str, number: int) -> None:
-    """Let the invoice stand as it is."""
-    await audit.lock(connection)
-    await advance(connection, invoice, INVOICE, by, "decline_correction", [number])
-    cleared = {"reason": null(), "again": null(), "correction_by": null()}
-    await connection.execute(update(invoice).where(invoice.c.invoice_no == number).values(cleared))
-
-
-async def approve_correction(connection: AsyncConnection, by: str, number: int) -> list[int]:
-    """Cancel an invoice out; return the number of the red one and, if it is issued again, of the new one.
-
-    Raises Refused (SAME_PERSON) for who proposed it.
-    """
-    await audit.lock(connection)
-    values = {"corrected_by": by}
-    row = (await advance(connection, invoice, INVOICE, by, "approve_correction", [number], values))[number]
-    before = msgspec.json.decode(row.content)
-    day, events = await trading_days.present(connection), (row.first_sequence, row.last_sequence)
-    old = Buyer(before["title"], before["tax_number"], row.kind, "")
-    figures = ("base", "net_fen", "tax_fen", "amount_fen")
-    negative = [{**line, **{name: -line[name] for name in figures}} for line in before["lines"]]
-    more = {"seller": before["seller"]} if "seller" in before else {}
-    about = {"corrects": number, "reason": row.reason}
-    red = _content(await _next(connection), day, row.member, old, events, negative, **more, **about)
-    made = [await _write(connection, red, "RED")]
-    if row.again:
-        # From any day on that has begun, so that a change of today is used.
-        new = (await tax_profiles.on(connection, working_days.LAST_DAY))[row.member]
-        seller = await tax_profiles.seller(connection, working_days.LAST_DAY)
-        more = {} if seller is None else {"seller": seller}
-        lines = before["lines"]
-        content = _content(await _next(connection), day, row.member, new, events, lines, **more, replaces=number)
-        made.append(await _write(connection, content))
-    return made

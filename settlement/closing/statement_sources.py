@@ -112,7 +112,7 @@ async def _corrections(connection: AsyncConnection, day: Day) -> tuple[dict[str,
     accounts: set[str] = set()
     for row in await invoices.corrections_of(connection, day.day):
         content = msgspec.json.decode(row.content)
-        names = ("invoice", "corrects", "replaces", "net_fen", "tax_fen", "amount_fen", "reason")
+        names = ("invoice", "corrects", "replaces", "net_fen", "tax_fen", "amount_fen", "reason", "remaining_fen")
         found[row.member].append({name: content[name] for name in names if name in content})
         accounts |= {line["account"] for line in content["lines"]}
     return dict(found), accounts

@@ -214,12 +214,16 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "issuer": ("出具方", "Issued by"),
     "invoice_corrections": ("发票更正", "Corrections of invoices"),
     "invoices_corrected": ("当日冲红发票", "Invoices cancelled out"),
+    "invoices_corrected_in_part": ("当日部分冲红发票", "Invoices cancelled out in part"),
     "correction": ("更正", "Correction"),
     "tax_number": ("纳税人识别号", "Tax number"),
     "corrects": ("冲红原发票", "Cancels out"),
+    "corrects_part": ("部分冲红原发票", "Cancels out part of"),
+    "remaining": ("原发票剩余金额", "Left of that invoice"),
     "replaces": ("重开原发票", "In place of"),
     "reason": ("原因", "Reason"),
     "fees": ("费用明细", "Fees"),
+    "line": ("行号", "Line"),
     "fee_name": ("费用", "Fee"),
     "base": ("计费基数", "Base"),
     "rate": ("费率", "Rate"),
@@ -249,6 +253,13 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "本单为交易所的费用凭据，税务发票号码由税务系统赋予。",
         "Fees have the tax in them: net = amount / (1 + rate), rounded half up by line; the tax is the rest. "
         "This is the venue's own document: the tax authority's system gives the tax invoice its number.",
+    ),
+    "red_note": (
+        "行号为原发票行号；部分冲红只冲金额，不冲计费基数。税额按该行累计冲红金额计算，再减去该行此前已冲红的税额，"
+        "故各次冲红之和不超过、冲完时恰等于原发票该行。",
+        "Lines have the numbers that they have on the corrected invoice; a part of an amount has no base. The tax is "
+        "that in all that is taken back of a line by now, less the tax that was taken back before: all red invoices "
+        "of a line sum to it exactly.",
     ),
     "kind.trade_bust": ("撤销成交", "Annulled trade"),
     "kind.cash": ("出入金", "Money in or out"),

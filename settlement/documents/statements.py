@@ -21,8 +21,11 @@ INVOICE: Final = Machine(
         "issue": Step((), "ISSUED", (ENGINE,)),
         "propose_correction": Step(("ISSUED",), "CORRECTION_PROPOSED"),
         "decline_correction": Step(("CORRECTION_PROPOSED",), "ISSUED"),
+        "approve_part": Step(("CORRECTION_PROPOSED",), "ISSUED", people=2, first="correction_by"),
         "approve_correction": Step(("CORRECTION_PROPOSED",), "CORRECTED", people=2, first="correction_by"),
         "cancel_out": Step((), "RED"),
     },
 )
-"""An invoice that is corrected is cancelled out by a red one with a number of its own, and may be issued again."""
+"""Red invoices with numbers of their own cancel an invoice out, whole or by parts; ``approve_part`` leaves a rest."""
+INVOICE_CORRECTED: Final = INVOICE.after("approve_correction", "cancel_out")
+"""The states of what two people have made: an invoice that is cancelled out, and a red one."""

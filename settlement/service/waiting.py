@@ -14,7 +14,7 @@ from settlement.banking import deposits, near_ties, withdrawal_states
 from settlement.base import registry
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, bad_cursor, cut_in_order
-from settlement.closing import close, signing
+from settlement.closing import close, red_invoices, signing
 from settlement.documents.closing import CAPACITIES, CLOSED, DAY_DIFFERENCE
 from settlement.documents.machine import CLERK, OPERATOR
 from settlement.documents.reconciliation import BREAK_WAITS
@@ -208,13 +208,14 @@ async def _papers(connection: AsyncConnection, by: str) -> list[Waiting]:
         )
         for row in await connection.execute(query)
     ]
-    asked = select(invoice.c.invoice_no, invoice.c.correction_by)
+    about = (invoice.c.reason, invoice.c.again, invoice.c.parts)
+    asked = select(invoice.c.invoice_no, invoice.c.correction_by, *about)
     asked = asked.where(invoice.c.status.in_(INVOICE.before("approve_correction")), invoice.c.correction_by != by)
     return found + [
         Waiting(
             "invoice",
             str(row.invoice_no),
-            f"a correction of {row.correction_by}",
+            f"{row.correction_by} proposes to {red_invoices.described(row)}",
             None,
             f"goldx clerk invoice approve-correction {row.invoice_no}",
         )

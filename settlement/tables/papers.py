@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
+from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE, INVOICE_CORRECTED
 from settlement.tables.columns import integer, is_in, metadata, number, one_of, string
 
 account_statement = Table(
@@ -32,16 +32,16 @@ account_statement = Table(
     string("status"),
     Column("due_day", Date, nullable=False),
     integer("issued_at"),
-    string("accepted_by", null=True),
-    integer("accepted_at", null=True),
+    string("settled_by", null=True),
+    integer("settled_at", null=True),
     string("objection", null=True),
     string("answer", null=True),
     one_of("status", ACCOUNT_STATEMENT.states),
     CheckConstraint("length(hash) = 32", name="hash_sha256"),
     CheckConstraint(
-        f"({is_in('status', ACCOUNT_STATEMENT.final)}) = (accepted_by IS NOT NULL) "
-        "AND (accepted_by IS NULL) = (accepted_at IS NULL)",
-        name="accepted_by_someone",
+        f"({is_in('status', ACCOUNT_STATEMENT.final)}) = (settled_by IS NOT NULL) "
+        "AND (settled_by IS NULL) = (settled_at IS NULL)",
+        name="settled_by_someone",
     ),
     CheckConstraint("status <> 'DISPUTED' OR objection IS NOT NULL", name="objected_why"),
     Index("uq_account_statement_day_member_account", "day", "member", text("coalesce(account, '')"), unique=True),
@@ -103,6 +103,7 @@ invoice = Table(
     Column("replaces", BigInteger, ForeignKey("invoice.invoice_no")),
     string("reason", null=True),
     Column("again", Boolean),
+    string("parts", null=True),
     string("correction_by", null=True),
     string("corrected_by", null=True),
     integer("made_at"),
@@ -112,10 +113,10 @@ invoice = Table(
     CheckConstraint("net_fen + tax_fen = total_fen", name="sums"),
     CheckConstraint("(total_fen < 0) = (corrects IS NOT NULL) AND total_fen <> 0", name="red_is_negative"),
     CheckConstraint("(status = 'RED') = (corrects IS NOT NULL)", name="red_corrects"),
-    CheckConstraint("(status = 'CORRECTED') = (corrected_by IS NOT NULL)", name="corrected_by_whom"),
-    CheckConstraint("status <> 'CORRECTED' OR reason IS NOT NULL AND correction_by IS NOT NULL", name="corrected_why"),
+    CheckConstraint(f"({is_in('status', INVOICE_CORRECTED)}) = (corrected_by IS NOT NULL)", name="corrected_by_whom"),
+    CheckConstraint("corrected_by IS NULL OR reason IS NOT NULL AND correction_by IS NOT NULL", name="corrected_why"),
     CheckConstraint("corrected_by <> correction_by", name="two_people"),
-    Index("uq_invoice_corrects", "corrects", unique=True),
+    Index("ix_invoice_corrects", "corrects"),
     Index("uq_invoice_replaces", "replaces", unique=True),
     Index(
         "uq_invoice_day_member",
@@ -126,3 +127,9 @@ invoice = Table(
     ),
     Index("ix_invoice_member_invoice_no", "member", "invoice_no"),
 )
+"""Invoices, and the red ones that take something of them back.
+
+``reason``, ``again``, ``parts`` and ``correction_by`` are those of the correction that is proposed or cancelled the
+invoice out; a red invoice has its reason and its two people. A trigger holds the red invoices of each line and the line
+together (``check_red_invoice``).
+"""

@@ -210,6 +210,7 @@ AREAS = (
             "tests/settlement/closing/test_bulletin.py",
             "tests/settlement/closing/test_later_acts.py",
             "tests/settlement/closing/test_invoices.py",
+            "tests/settlement/closing/test_red_invoices.py",
         ),
         (),
         papers.BUGS,

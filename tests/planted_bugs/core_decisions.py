@@ -59,7 +59,7 @@ BUGS = (
     Bug(
         "a definition moves the reference price",
         LISTING,
-        '            detail = write_detail("reference_price", "market.set_reference alone changes it")\n',
+        '            detail = "reference_price: market.set_reference alone changes it"\n',
         "            pass\n",
     ),
     # References

@@ -7,6 +7,8 @@ SOURCES = "closing/statement_sources.py"
 STATEMENTS = "closing/statements.py"
 BULLETIN = "closing/bulletin.py"
 INVOICES = "closing/invoices.py"
+PARTS = "closing/invoice_parts.py"
+RED = "closing/red_invoices.py"
 LINES = "closing/invoice_lines.py"
 
 BUGS = (
@@ -33,6 +35,29 @@ BUGS = (
         CONTENT,
         'found.corrections.get(first["member"], ())',
         "[one for each in found.corrections.values() for one in each]",
+    ),
+    Bug("more is taken back of a line than is left", PARTS, "if not 0 < wanted <= rest:", "if not 0 < wanted:"),
+    Bug("what was taken back before is not counted", PARTS, 'left[line["line"] - 1] += line["amount_fen"]', "pass"),
+    Bug(
+        "the tax of a part is rounded by itself",
+        PARTS,
+        """taxed(before + taken, rate)["net_fen"] - taxed(before, rate)["net_fen"]""",
+        """taxed(taken, rate)["net_fen"]""",
+    ),
+    Bug("a part has the base of its line", PARTS, 'at_once = taken == line["amount_fen"] and', "at_once ="),
+    Bug("an invoice with a rest is cancelled out", RED, ", {}) if rest else", ", {}) if False else"),
+    Bug("all of a line is issued again", PARTS, '**taxed(amount, line["rate_bp"]), "amount_fen": amount}', "}"),
+    Bug(
+        "a red invoice does not say that something is left",
+        RED,
+        '**({"remaining_fen": rest} if rest else {})',
+        "**{}",
+    ),
+    Bug(
+        "the bulletin counts parts as whole invoices",
+        BULLETIN,
+        'if "remaining_fen" in msgspec.json.decode(row.content)]',
+        "if not row]",
     ),
     Bug("the bulletin counts new invoices as cancelled out", BULLETIN, "if row.corrects is not None]", "]"),
     Bug("a statement names no issuer", CONTENT, "    if found.issuer is not None:", "    if False:"),
@@ -77,7 +102,7 @@ BUGS = (
     ),
     Bug("a fee is invoiced twice", INVOICES, "row.member: row.last + 1", "row.member: 1"),
     Bug("a month ends every day", INVOICES, "if not await _ends_month(connection, day):", "if False:"),
-    Bug("a red invoice is positive", INVOICES, "name: -line[name]", "name: line[name]"),
+    Bug("a red invoice is positive", PARTS, '"amount_fen": -taken}', '"amount_fen": taken}'),
     Bug("a line is rounded by itself", LINES, "half_up(whole, UFEN) - before", "half_up(int(row.ufen), UFEN)"),
     Bug("the tax comes on top", LINES, "BASIS_POINTS, BASIS_POINTS + bp", "BASIS_POINTS - bp, BASIS_POINTS"),
 )

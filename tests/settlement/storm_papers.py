@@ -23,7 +23,7 @@ from settlement.banking.payouts import Payee
 from settlement.banking.withdrawal_limits import Limits
 from settlement.banking.withdrawals import AskedWithdrawal
 from settlement.base import working_days
-from settlement.closing import close, invoices, signing, statements, taking_over
+from settlement.closing import close, red_invoices, signing, statements, taking_over
 from settlement.ledger import cash, corrections, fee_payouts
 from settlement.reconciliation import resolutions
 from settlement.reconciliation.holdings import HoldingDifference
@@ -229,8 +229,8 @@ class Storm(MetalActs):
     @about("invoice", times=2)
     async def correct_invoice(self) -> None:
         number = self._dice.randint(1, 3)
-        await self._act(invoices.propose_correction, ONE, number, "wrong buyer", again=True)
+        await self._act(red_invoices.propose, ONE, number, "wrong buyer", again=True)
         if self._dice.random() < 0.3:
-            await self._act(invoices.decline_correction, OTHER, number)
+            await self._act(red_invoices.decline, OTHER, number)
         else:
-            await self._act(invoices.approve_correction, OTHER, number)
+            await self._act(red_invoices.approve, OTHER, number)

@@ -102,6 +102,7 @@ ONE_ANSWER: Final = {
     "clerk counter show": ONE_ROW,
     "clerk document": ONE_ROW,
     "clerk import-bars": OUTCOME,
+    "clerk invoice lines": "the lines of one invoice",
     "clerk lot": ONE_ROW,
     "clerk process": OUTCOME,
     "clerk proposal": ONE_ROW,

@@ -10,7 +10,7 @@ from settlement.banking import deposits, payouts, withdrawals
 from settlement.banking.withdrawals import AskedWithdrawal
 from settlement.closing import close as closing
 from settlement.closing import day as days
-from settlement.closing import invoices, left_open, statements, tax_profiles
+from settlement.closing import left_open, red_invoices, statements, tax_profiles
 from settlement.reconciliation import count_sessions
 from tests.settlement.banking.bank_days import PAYEE, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MONDAY, MockBank, Payment
@@ -69,7 +69,7 @@ async def test_what_waits_for_somebody_stays_open(exchange: SmallExchange, ready
     await close(exchange)
     rows = await do(exchange, statements.listing, member="A")
     await do(exchange, statements.object_to, "A", "A-1", rows[0].statement_no, "wrong")
-    await do(exchange, invoices.propose_correction, ONE, 1, "wrong title", again=False)
+    await do(exchange, red_invoices.propose, ONE, 1, "wrong title")
     await do(exchange, withdrawals.ask, "A", "A-1", AskedWithdrawal("R-1", "A.H", 20_000, 1))
     owed = await do(exchange, withdrawals.ask, "A", "A-1", AskedWithdrawal("R-2", "A.H", 10_000, 1))
     await exchange.approve(await do(exchange, withdrawals.accept, ONE, owed))

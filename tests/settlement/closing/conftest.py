@@ -14,7 +14,7 @@ from goldx.protocol.commands import MarketSetPhase
 from settlement.base import registry
 from settlement.charges import bills
 from settlement.closing import day as days
-from settlement.closing import progress, statement_trades, statements
+from settlement.closing import progress, statement_trades, statements, tax_profiles
 from settlement.lots import locks
 from settlement.reconciliation import warehouse_keys
 from tests.settlement.closing import time_stamp_service
@@ -26,8 +26,10 @@ from tests.settlement.closing.days import (
     THIRD,
     close,
     close_and_sign,
+    end_day,
     pass_equal_days,
 )
+from tests.settlement.closing.test_invoices import DAILY, fees
 from tests.settlement.conftest import NewDatabase
 from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do, public_pem
 from tests.settlement.stages import Preparation, Stages, nothing
@@ -66,6 +68,14 @@ async def papers(exchange: SmallExchange) -> None:
     await pass_equal_days(exchange, DAYS[3:4])
 
 
+async def invoices_of_a_day(exchange: SmallExchange) -> None:
+    """Fees of two members, each with an invoice of a day that is closed: 1 of A and 2 of B."""
+    await fees(exchange)
+    for code in ("A", "B"):
+        await do(exchange, tax_profiles.add, ONE, code, DAILY)
+    await end_day(exchange, DAYS[0])
+
+
 async def closed(exchange: SmallExchange) -> None:
     """The same three days, closed."""
     await three_days(exchange)
@@ -80,6 +90,7 @@ def preparation(request: pytest.FixtureRequest) -> Preparation:
         "three_days_closed": closed,
         "equal_days_closed": equal_days,
         "papers_closed": papers,
+        "invoiced": invoices_of_a_day,
     }
     return next((named[name] for name in request.fixturenames if name in named), nothing)
 
@@ -128,6 +139,12 @@ def equal_days_closed(exchange: SmallExchange) -> SmallExchange:
 @pytest.fixture
 def papers_closed(exchange: SmallExchange) -> SmallExchange:
     """Four equal days, closed and signed, with a lock, a bill and a key."""
+    return exchange
+
+
+@pytest.fixture
+def invoiced(exchange: SmallExchange) -> SmallExchange:
+    """A day is closed with an invoice of A and one of B."""
     return exchange
 
 

@@ -19,6 +19,7 @@ from settlement.closing import (
     bulletin_paper,
     invoice_paper,
     invoices,
+    red_invoices,
     statement_paper,
     statements,
     tax_profiles,
@@ -178,13 +179,13 @@ async def test_a_correction_takes_two_people_and_a_red_invoice(exchange: SmallEx
     for code in ("A", "B"):
         await do(exchange, tax_profiles.add, ONE, code, DAILY)
     await end_day(exchange, DAYS[0])
-    await do(exchange, invoices.propose_correction, ONE, 1, "wrong title", again=True)
-    await refused(exchange, "SAME_PERSON", invoices.approve_correction, ONE, 1)
-    await do(exchange, invoices.decline_correction, OTHER, 1)
-    await refused(exchange, "ILLEGAL_STEP", invoices.approve_correction, OTHER, 1)
-    await do(exchange, invoices.propose_correction, ONE, 1, "wrong title", again=True)
+    await do(exchange, red_invoices.propose, ONE, 1, "wrong title", again=True)
+    await refused(exchange, "SAME_PERSON", red_invoices.approve, ONE, 1)
+    await do(exchange, red_invoices.decline, OTHER, 1)
+    await refused(exchange, "ILLEGAL_STEP", red_invoices.approve, OTHER, 1)
+    await do(exchange, red_invoices.propose, ONE, 1, "wrong title", again=True)
     await do(exchange, tax_profiles.add, ONE, "A", DAILY._replace(title="Right buyer"))
-    assert await do(exchange, invoices.approve_correction, OTHER, 1) == [3, 4]
+    assert await do(exchange, red_invoices.approve, OTHER, 1) == [3, 4]
     first, _, red, new = await kept(exchange)
     assert {str(red.day), str(new.day)} == {DAYS[0]}, "they are of the present trading day, after that of the first"
     assert (first.status, red.status, new.status) == ("CORRECTED", "RED", "ISSUED")
@@ -197,8 +198,8 @@ async def test_a_correction_takes_two_people_and_a_red_invoice(exchange: SmallEx
     assert (new.replaces, new.total_fen) == (1, first.total_fen)
     assert json.loads(new.content)["title"] == "Right buyer"
     assert json.loads(red.content)["title"] == "Buyer"
-    await refused(exchange, "ILLEGAL_STEP", invoices.propose_correction, ONE, 1, "again", again=False)
-    await refused(exchange, "ILLEGAL_STEP", invoices.propose_correction, ONE, 3, "the red one", again=False)
+    await refused(exchange, "ILLEGAL_STEP", red_invoices.propose, ONE, 1, "again")
+    await refused(exchange, "ILLEGAL_STEP", red_invoices.propose, ONE, 3, "the red one")
     (day,) = await do(exchange, days.over)
     assert json.loads(await do(exchange, invoices.work, day))["invoices"][0][0] == 1, "the day is as it was"
     await exchange.trade("B.H", "A.H", 60_000, 10)
