@@ -25,6 +25,7 @@ from goldx.streams.frames import CommandFrame
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from settlement.base import database, registry
+from tests.http_client import http_client
 
 ENGINE = """
 from goldx.streams import gateway_entries
@@ -142,7 +143,7 @@ class ShardServices:
     async def ask_operator(self, server: GatewayServer, method: str, params: dict[str, Any]) -> httpx.Response:
         """Return the answer to one command of the operator."""
         headers = {"Authorization": f"Bearer {self.keys['op'].bearer_token()}"}
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
+        async with http_client(server.url, timeout=20) as http:
             body = {"method": method, "params": {"reason": "a test", **params}}
             return await http.post("/v1/operator/commands", json=body, headers=headers)
 

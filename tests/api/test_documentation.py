@@ -5,7 +5,6 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -13,6 +12,7 @@ from fastapi.routing import APIRoute
 from api import documentation
 from api.app import GatewayServer, create_app
 from api.edge.admission import STAFF_PATHS
+from tests.http_client import http_client
 
 
 class Loads(HTMLParser):
@@ -33,7 +33,7 @@ class Loads(HTMLParser):
 
 
 async def test_the_documentation_loads_nothing(gateway: GatewayServer) -> None:
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=60) as http:
+    async with http_client(gateway.url, timeout=60) as http:
         answer = await http.get("/docs")
         schema = (await http.get("/openapi.json")).json()
         assert (await http.get("/redoc")).status_code == 404

@@ -31,6 +31,7 @@ from settlement.tables.schema import metadata
 from tests.api import forbidden
 from tests.api.conftest import Desk
 from tests.api.forbidden import CLERK_ROWS, NOT_EXPRESSIBLE, ROWS, Row
+from tests.http_client import http_client
 from tests.matching.core.flows_of_regimes import regime_command
 
 REGIMES = (terms.APPROVED, terms.NEGOTIATED, terms.WIND_DOWN)
@@ -145,7 +146,7 @@ class Trial:
     async def rest(self, method: str, params: dict[str, Any], name: str = "op") -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.desk.services.keys[name].bearer_token()}"}
         body = {"method": method, "params": {"reason": "a trial", **params}}
-        async with httpx.AsyncClient(base_url=self.desk.server.url, trust_env=False, timeout=20) as http:
+        async with http_client(self.desk.server.url, timeout=20) as http:
             return await http.post("/v1/operator/commands", json=body, headers=headers)
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from api.app import GatewayServer
 from tests.api.conftest import Desk
+from tests.http_client import http_client
 
 
 async def get(server: GatewayServer, path: str, **query: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as http:
+    async with http_client(server.url, timeout=60) as http:
         return await http.get(path, params=query)
 
 

@@ -15,10 +15,11 @@ from api.app import GatewayServer
 from goldx.timetable import calendar
 from goldx.timetable.venue_time import today
 from tests.api.conftest import Desk, ShardServices
+from tests.http_client import http_client
 
 
 async def get(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+    async with http_client(timeout=60) as http:
         answer = await http.get(url)
     assert answer.status_code == 200, answer.text
     return answer

@@ -5,7 +5,6 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 from click.testing import CliRunner
 from redis.asyncio import Redis
 
@@ -16,6 +15,7 @@ from goldx.timetable.timetable_command import timetable
 from goldx.timetable.venue_time import today
 from tests.api.conftest import Desk
 from tests.goldx.timetable.test_compiled import EXAMPLE
+from tests.http_client import http_client
 
 
 def write_timetable(desk: Desk, folder: Path) -> Path:
@@ -52,7 +52,7 @@ async def test_hold_release_and_delay(desk: Desk, tmp_path: Path) -> None:
 
 async def test_status_and_metrics_say_whether_the_timetable_is_followed(desk: Desk, redis: Redis) -> None:
     keys = Keys(desk.services.shard)
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=60) as http:
+    async with http_client(desk.server.url, timeout=60) as http:
         assert (await http.get("/v1/status")).json()["timetable"] is None
         for trouble, followed in (((), "1.0"), (("it is not",), "0.0")):
             await publish_status(redis, keys, TimetableStatus("abc", "2026-11-24", 1, (), (), trouble))

@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import select
 from websockets.exceptions import WebSocketException
@@ -35,6 +34,7 @@ from goldx.streams.keys import Keys
 from settlement.base import database, registry
 from settlement.reconciliation.three_way import reconcile
 from settlement.tables import ledger as schema
+from tests.http_client import http_client
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 SYMBOL = "AU-1"
@@ -102,7 +102,7 @@ async def prepare(supervisor: Supervisor) -> list[Member]:
         *(("account.open", {"account": f"{firm}.H", "member": firm}) for firm in FIRMS),
         ("market.set_phase", {"symbol": SYMBOL, "phase": "continuous"}),
     ]
-    async with httpx.AsyncClient(base_url=supervisor.gateway_url, trust_env=False, headers=headers, timeout=20) as http:
+    async with http_client(supervisor.gateway_url, headers=headers, timeout=20) as http:
         for method, params in orders:
             answer = await http.post(
                 "/v1/operator/commands", json={"method": method, "params": {"reason": "a test", **params}}

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-import httpx
-
 from goldx.client.keys import Key
 from goldx.protocol.commands import HoldingAdjust
 from goldx.protocol.units import CASH
@@ -27,6 +25,7 @@ from tests.faults.audit import Audit
 from tests.faults.load import SYMBOLS, Member
 from tests.faults.stack import ExchangeStack
 from tests.faults.watch import Watcher, end_all
+from tests.http_client import http_client
 
 FIRMS = ("FIRM-A", "FIRM-B", "FIRM-C", "FIRM-D")
 CLERKS = ("one", "two")
@@ -101,7 +100,7 @@ class Campaign:
         key = self._second if second else self._operator
         headers = {"Authorization": f"Bearer {key.bearer_token()}"}
         url = self._stack.direct_url(schedule.GATEWAYS[0])
-        async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers, timeout=20) as http:
+        async with http_client(url, headers=headers, timeout=20) as http:
             while True:
                 answer = await http.post(
                     "/v1/operator/commands", json={"method": method, "params": {"reason": "a test", **params}}

@@ -17,6 +17,7 @@ from tests.faults.load import Member, SentRequest
 from tests.faults.schedule import GATEWAYS
 from tests.faults.stack import ExchangeStack
 from tests.faults.watch import Watcher
+from tests.http_client import http_client
 
 QUIET_SECONDS = 60.0
 NOT_PLACED = ("UNAVAILABLE", "RATE_LIMITED")
@@ -28,7 +29,7 @@ async def wait_until_quiet(stack: ExchangeStack, audit: Audit, watchers: Iterabl
 
     Raises AssertionError naming those that do not.
     """
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with http_client(timeout=20) as http:
         deadline = asyncio.get_running_loop().time() + QUIET_SECONDS
         while behind := await _behind(stack, audit, watchers, http):
             assert not stack.unexpected_ends, "\n".join(stack.unexpected_ends)

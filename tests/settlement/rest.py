@@ -11,6 +11,7 @@ from api.app import GatewayServer
 from goldx.client.keys import Key
 from goldx.hosting.settings import Settings
 from settlement.base import registry
+from tests.http_client import http_client
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 JSON = dict[str, Any]
@@ -81,7 +82,7 @@ async def serving(
         await registry.add_key(connection, "test", "M1", keys["M1"].public_bytes, member_code="M1")
     async with (
         running(settings, valkey_url, database_url) as server,
-        httpx.AsyncClient(base_url=server.url, timeout=60) as http,
+        http_client(server.url, timeout=60) as http,
     ):
         yield Rest(http, keys), server
 

@@ -18,6 +18,7 @@ from api.app import GatewayServer
 from api.staff import StaffProcess
 from goldx.hosting.settings import Settings
 from settlement.base import working_days
+from tests.http_client import http_client
 from tests.settlement.rest import Rest, running, serving
 from tests.settlement.small_exchange import ONE, ROW, SmallExchange
 from tests.turns import longest_turn
@@ -80,7 +81,7 @@ async def test_answers_are_those_of_the_gateway_itself(
     settings = Settings(gateway_port=0, shard=shard, gateway_id="second", staff_patience_seconds=3)
     async with (
         running(settings, valkey_url, migrated_url) as server,
-        httpx.AsyncClient(base_url=server.url, timeout=60) as http,
+        http_client(server.url, timeout=60) as http,
     ):
         passed_on = Rest(http, rest._keys)
         assert await passed_on("auditor", "GET", "/audit") == own
@@ -187,7 +188,7 @@ async def test_a_process_that_computes_is_not_taken_for_one_that_hangs(
         for program in ("while True: pass", "import time; time.sleep(60)"):
             staff = StaffProcess(Settings(staff_patience_seconds=3), "unix:///nowhere", "postgresql+asyncpg:///nowhere")
             staff._process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
-            staff._client, staff._folder = httpx.AsyncClient(), folder
+            staff._client, staff._folder = http_client(), folder
             staffs.append(staff)
             watches.append(asyncio.create_task(staff.watch()))
         busy, idle = staffs

@@ -5,10 +5,11 @@ import os
 import sys
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+
+from tests.http_client import http_client
 
 SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
 
@@ -29,7 +30,7 @@ async def test_a_page_of_another_site_cannot_open_the_consoles_socket() -> None:
         for origin in ("https://evil.example", "null", f"{url}.evil.example"):
             with pytest.raises(InvalidStatus, match="HTTP 403"):
                 await connect(where, additional_headers={"Origin": origin})
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as browser:
+        async with http_client(url, timeout=60) as browser:
             assert (await browser.get("/", headers={"Origin": "https://evil.example"})).status_code == 403
             assert (await browser.get("/")).status_code == 200
     finally:

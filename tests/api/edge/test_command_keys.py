@@ -11,13 +11,14 @@ from api.edge import command_keys
 from goldx.streams import redis_client
 from goldx.streams.keys import Keys
 from tests.api.conftest import Desk
+from tests.http_client import http_client
 
 
 async def ask(desk: Desk, name: str, method: str, who: str = "op", **params: Any) -> httpx.Response:
     """Send a command of the operator under a key."""
     signer = desk.services.keys[who]
     headers = {"Authorization": f"Bearer {signer.bearer_token()}", "Idempotency-Key": f"{desk.symbol} {name}"}
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=20) as http:
+    async with http_client(desk.server.url, timeout=20) as http:
         body = {"method": method, "params": {"reason": "a test", **params}}
         return await http.post("/v1/operator/commands", json=body, headers=headers)
 

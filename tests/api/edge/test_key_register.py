@@ -4,7 +4,6 @@ import asyncio
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect as open_socket
 
@@ -18,6 +17,7 @@ from tests.api.conftest import until
 from tests.api.edge.frozen import Venue, frozen
 from tests.api.gateway_process import OtherGateway
 from tests.api.sessions.test_log_ons import pair
+from tests.http_client import http_client
 from tests.registered import find_principal
 
 FLOODS = 8
@@ -53,7 +53,7 @@ async def test_the_market_is_stopped_while_the_database_is_frozen(venue: Venue) 
             assert killed["event"] == "member.killed"
             (halted, *_) = await services.operate(desk.server, "market.set_phase", symbol=desk.symbol, phase="halted")
             assert halted["phase"] == "halted"
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        async with http_client(timeout=60) as http:
             status = (await http.get(f"{desk.server.url}/v1/status")).json()
             metrics = (await http.get(f"{desk.server.url}/metrics")).text
         assert status["keys_age_ms"] > 0

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from goldx.client.errors import ConnectionLost, ExchangeError
@@ -14,13 +13,14 @@ from settlement.base import database, registry, standings
 from tests.api.conftest import Desk, until
 from tests.api.edge.frozen import Venue, frozen
 from tests.api.edge.test_key_register import ask_on
+from tests.http_client import http_client
 from tests.registered import find_principal
 
 
 async def ask(desk: Desk, who: str, method: str, path: str, status: int = 200, **body: str) -> Any:
     """Ask a gateway for a path under ``/v1/settlement`` in the name of one of the staff."""
     headers = {"Authorization": f"Bearer {desk.services.keys[who].bearer_token()}"}
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=30) as http:
+    async with http_client(desk.server.url, timeout=30) as http:
         answer = await http.request(method, f"/v1/settlement{path}", headers=headers, json=body or None)
     assert answer.status_code == status, answer.text
     return answer.json()
@@ -92,7 +92,7 @@ async def test_one_of_the_staff_is_suspended_while_the_database_is_frozen(venue:
         await session.__aexit__(None, None, None)
         body = {"method": "market.set_phase", "params": {"symbol": desk.symbol, "phase": "halted", "reason": "x"}}
         headers = {"Authorization": f"Bearer {services.keys['op-2'].bearer_token()}"}
-        async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=30) as http:
+        async with http_client(desk.server.url, timeout=30) as http:
             answer = await http.post("/v1/operator/commands", json=body, headers=headers)
         assert answer.status_code == 401, answer.text
         printed = await venue.type("staff", "resume", "op-2", "--reason", "is back", code=1)

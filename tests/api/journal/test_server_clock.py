@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
@@ -14,6 +13,7 @@ from redis.asyncio import Redis
 from goldx.client.errors import ExchangeError
 from goldx.hosting.servers import Server
 from tests.api.conftest import Desk, build, until
+from tests.http_client import http_client
 from tests.moved_clock import MovedClock
 
 HOUR = 3_600
@@ -30,7 +30,7 @@ async def desk_on(valkey_url: str, postgres_url: str) -> AsyncIterator[Desk]:
 
 
 async def metrics(desk: Desk) -> dict[str, float]:
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=60) as http:
+    async with http_client(desk.server.url, timeout=60) as http:
         text = (await http.get("/metrics")).text
     return {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
 

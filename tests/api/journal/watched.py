@@ -16,6 +16,7 @@ from goldx.streams.frames import CommandFrame
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
 from tests.api.journal.proxied import ProxiedGateway, proxied_gateway
+from tests.http_client import http_client
 
 
 class Watched:
@@ -59,7 +60,7 @@ async def watched_gateway(servers: tuple[Server, Server]) -> AsyncIterator[Watch
     redis = redis_client.connect(servers[0].url)
     async with (
         proxied_gateway(*servers) as behind,
-        httpx.AsyncClient(base_url=behind.server.url, trust_env=False, timeout=30) as http,
+        http_client(behind.server.url, timeout=30) as http,
     ):
         yield Watched(behind, http, redis)
         behind.proxy.release()

@@ -16,6 +16,7 @@ from goldx.client.errors import ExchangeError
 from goldx.client.session import ExchangeClient, connect
 from goldx.protocol.notice_events import NoticeAcknowledged, NoticePublished
 from tests.api.conftest import Desk
+from tests.http_client import http_client
 
 TITLE = "The vault is closed on Monday"
 TEXT = "No metal is taken in or handed over.\nTrading goes on."
@@ -33,7 +34,7 @@ async def newest(client: ExchangeClient) -> dict[str, Any]:
 
 async def answers(desk: Desk, number: int, key: str = "op") -> httpx.Response:
     headers = {"Authorization": f"Bearer {desk.services.keys[key].bearer_token()}"}
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=60) as http:
+    async with http_client(desk.server.url, timeout=60) as http:
         return await http.get(f"/v1/notices/{number}/answers", headers=headers)
 
 
@@ -52,7 +53,7 @@ async def test_everybody_sees_a_notice_at_once_and_later(desk: Desk) -> None:
         assert message["data"] == {**shown, "at": message["at"], "to_acknowledge": False}
         assert await newest(public) == {**shown, "at": message["at"]}
         await messages.aclose()
-    async with httpx.AsyncClient(base_url=desk.server.url, trust_env=False, timeout=60) as http:
+    async with http_client(desk.server.url, timeout=60) as http:
         listed = (await http.get("/v1/notices", params={"limit": 1})).json()
     assert listed["notices"] == [{**shown, "at": message["at"]}]
     assert listed["next"] == (str(number) if number > 1 else None)

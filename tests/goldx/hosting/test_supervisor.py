@@ -8,7 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 
@@ -24,6 +23,7 @@ from goldx.streams.entries import BEGINNING
 from goldx.streams.frames import decode_commands
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
+from tests.http_client import http_client
 
 SERVE = (sys.executable, "-m", "goldx.cli", "serve")
 
@@ -91,7 +91,7 @@ async def test_serve_keeps_its_data_and_leaves_nothing_running(folder: Path) -> 
     await client.aclose()
     assert resolve_database_url(settings).startswith("postgresql+asyncpg://")
     services = json.loads((folder / "data/run/services.json").read_text())
-    async with httpx.AsyncClient(timeout=60) as browser:
+    async with http_client(timeout=60) as browser:
         assert (await browser.get(services["gateway_url"] + "/health")).status_code == 200
         assert (await browser.get(services["console_url"])).status_code == 200
         regime = (await browser.get(services["gateway_url"] + "/v1/venue/regime")).json()
@@ -147,7 +147,7 @@ async def test_a_service_that_ends_is_started_again_at_the_same_address(folder: 
         with pytest.raises(AlreadyRunning, match=f"process {os.getpid()} runs an exchange on"):
             async with Supervisor(settings_of(folder), services=()):
                 pass
-        async with httpx.AsyncClient() as member, asyncio.timeout(60):
+        async with http_client() as member, asyncio.timeout(60):
             while (await member.get(url + "/health")).status_code != 200:
                 await asyncio.sleep(0.1)
     assert not (folder / "data/run/services.json").exists()
