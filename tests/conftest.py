@@ -22,6 +22,7 @@ from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
 from goldx.streams.connection import RedisConnection
 from settlement.base import database
+from tests import compiled_statements
 from tests import wheel as distribution
 from tests.moved_clock import MovedClock
 from tests.scratch import Scratch
@@ -63,6 +64,12 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[_scratch].close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_statements() -> Iterator[None]:
+    with compiled_statements.shared():
+        yield
 
 
 @pytest_asyncio.fixture(scope="session")

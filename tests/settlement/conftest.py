@@ -32,7 +32,8 @@ async def new_database(postgres_url: str, template: str) -> AsyncIterator[NewDat
 
     async def make(source: str = template) -> str:
         made.append(f"settlement_{next(_numbers)}")
-        await admin.execute(f"CREATE DATABASE {made[-1]} TEMPLATE {source}")
+        # Without STRATEGY every page goes through the log, which takes twice as long.
+        await admin.execute(f"CREATE DATABASE {made[-1]} TEMPLATE {source} STRATEGY FILE_COPY")
         return url.set(database=made[-1]).render_as_string(hide_password=False)
 
     yield make

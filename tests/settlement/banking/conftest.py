@@ -1,7 +1,8 @@
-"""The escrow bank of the tests of payments to members, and a member who may withdraw."""
+"""The escrow bank of the tests of payments to members, and a member who may withdraw: prepared once a session."""
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from settlement.banking import accounts, payees, withdrawal_limits
@@ -12,26 +13,47 @@ from tests.settlement.banking.bank_days import FREE, NAME, PAYEE, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.banking.outside_bank import OutsideBank
 from tests.settlement.small_exchange import ONE, SmallExchange, do
+from tests.settlement.stages import Preparation, nothing
+
+DEPOSIT = Payment(100_000, "A.H")
 
 
-@pytest_asyncio.fixture
-async def bank(exchange: SmallExchange) -> MockBank:
-    """The escrow bank with a deposit of A.H, whose member is in the register."""
+async def with_deposit(exchange: SmallExchange) -> None:
+    """Add the bank with a deposit of A.H, whose member is in the register."""
     await do(exchange, registry.add_member, "test", "A", "Member A", "厦门某某珠宝")
     await do(exchange, accounts.add, ONE, ACCOUNT, "ICBC Xiamen", "Venue & Co")
-    made = MockBank(0)
-    (found,) = await statement(exchange, made, Payment(100_000, "A.H"))
+    (found,) = await statement(exchange, MockBank(0), DEPOSIT)
     await exchange.approve(found.proposal or 0)
     await exchange.round_trip()
-    return made
 
 
-@pytest_asyncio.fixture
-async def ready(exchange: SmallExchange, bank: MockBank) -> MockBank:
-    """The bank with a deposit of A.H, whose member has limits and an account at a bank."""
+async def with_payee(exchange: SmallExchange) -> None:
+    """Add to that the limits of withdrawals, and the member's account at a bank."""
+    await with_deposit(exchange)
     await do(exchange, registry.add_staff, "test", "operator-2", "Operator", ["operate"])
     await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE))
     await exchange.approve(await do(exchange, payees.propose, ONE, "A", PAYEE))
+
+
+@pytest.fixture
+def preparation(request: pytest.FixtureRequest) -> Preparation:
+    """Return the preparation of what the test asks for: ``ready``, ``bank``, or an exchange alone."""
+    if "ready" in request.fixturenames:
+        return with_payee
+    return with_deposit if "bank" in request.fixturenames else nothing
+
+
+@pytest.fixture
+def bank(exchange: SmallExchange) -> MockBank:  # noqa: ARG001
+    """The escrow bank with a deposit of A.H, whose member is in the register."""
+    made = MockBank(0)
+    made.book(DEPOSIT)
+    return made
+
+
+@pytest.fixture
+def ready(bank: MockBank) -> MockBank:
+    """The bank with a deposit of A.H, whose member has limits and an account at a bank."""
     return bank
 
 
