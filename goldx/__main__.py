@@ -31,9 +31,9 @@ MARKER = VENV / "goldx-installed.json"
 LOCK = ROOT / ".venv.lock"
 """A lock file that is held while .venv is being made; it is not empty if that was interrupted."""
 PIP: list[object] = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--require-virtualenv"]
-IN_PARALLEL = ("-n", str(min(len(os.sched_getaffinity(0)) + 1, 4)), "--dist", "loadfile")
+IN_PARALLEL = ("-n", str(min(len(os.sched_getaffinity(0)) + 1, 4)), "--dist", "loadfile", "--no-loadscope-reorder")
 """The whole suite runs in one process more than there are cores, as many tests wait for servers, up to four; each has
-servers of its own. ``-n 0`` takes one."""
+servers of its own. ``-n 0`` takes one. The files keep the order that ``tests/conftest.py`` gives them."""
 BROWSER = ("chromium", "fonts-noto-cjk", "libatomic1")
 """Chromium, a font with Chinese, and a library that Playwright's driver is linked with."""
 

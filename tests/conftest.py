@@ -31,6 +31,8 @@ from tests.scratch import Scratch
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+LONG_FILES = ("tests/exchange/", "tests/settlement/closing/", "tests/settlement/planted/", "tests/settlement/year/")
+
 _numbers = itertools.count(1)
 _scratch = pytest.StashKey[Scratch]()
 
@@ -49,6 +51,11 @@ def pytest_collection() -> Generator[None, object, object]:
     """Exempt the modules and tests that are collected from garbage collection: they stay to the end."""
     with collector.paused():
         return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files, so that at the end of a session no process has a long one left alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FILES))
 
 
 def pytest_configure(config: pytest.Config) -> None:
