@@ -20,9 +20,8 @@ BEYOND = 2**63
 NUMBERED = "INSERT INTO warehouse (warehouse, name, city, customs) VALUES "
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "named"),
-    [
+async def test_a_value_that_cannot_be_kept_is_named(rest: Rest) -> None:
+    requests: list[tuple[str, str, bytes | None, str]] = [
         ("GET", f"/lots/{BEYOND}", None, "number"),
         ("GET", f"/lots?after={BEYOND}", None, "after"),
         ("GET", "/lots?serial=%00*", None, "serial"),
@@ -34,15 +33,13 @@ NUMBERED = "INSERT INTO warehouse (warehouse, name, city, customs) VALUES "
         ("POST", "/tickets/deliveries", b'{"tickets":[9223372036854775808],"symbols":{}}', "tickets"),
         ("POST", "/cash", b'{"account":"\\ud800","amount":"1.00","bank_reference":"x"}', "account"),
         ("POST", "/cash", b'{"account":"A.H","amount":"1.00","bank_reference":"\\u0000"}', "bank_reference"),
-    ],
-)
-async def test_a_value_that_cannot_be_kept_is_named(
-    rest: Rest, method: str, path: str, body: bytes | None, named: str
-) -> None:
-    more: dict[str, Any] = {} if body is None else {"content": body, "headers": {"Content-Type": "application/json"}}
-    problem = await rest(ONE, method, path, 422, **more)
-    assert problem["reason"] == "BAD_VALUE"
-    assert named in problem["detail"]
+    ]
+    headers = {"Content-Type": "application/json"}
+    for method, path, body, named in requests:
+        more: dict[str, Any] = {} if body is None else {"content": body, "headers": headers}
+        problem = await rest(ONE, method, path, 422, **more)
+        assert problem["reason"] == "BAD_VALUE", path
+        assert named in problem["detail"], path
 
 
 async def error_of(engine: AsyncEngine, statement: str, **values: Any) -> DBAPIError:

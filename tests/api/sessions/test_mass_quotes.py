@@ -113,9 +113,8 @@ async def test_quote_cancel_takes_the_levels_as_well(desk: Desk) -> None:
         assert len((await member.call("quote.cancel", account=desk.a, symbol=desk.symbol))["orders"]) == 4
 
 
-@pytest.mark.parametrize(
-    ("quotes", "field"),
-    [
+async def test_what_is_malformed_is_refused_by_field(desk: Desk) -> None:
+    requests: list[tuple[Any, str]] = [
         ([], "quotes"),
         ("AU", "quotes"),
         ([{"level": 1}], "symbol"),
@@ -126,13 +125,12 @@ async def test_quote_cancel_takes_the_levels_as_well(desk: Desk) -> None:
         ([{"symbol": "AU"}, {"symbol": "AU", "level": 1}], "quotes"),
         ([{"symbol": f"A{number}"} for number in range(51)], "quotes"),
         ([{"symbol": "AU", "side": "buy"}], "side"),
-    ],
-)
-async def test_what_is_malformed_is_refused_by_field(desk: Desk, quotes: Any, field: str) -> None:
+    ]
     async with desk.services.member(desk.server) as member:
-        with pytest.raises(ExchangeError) as refused:
-            await member.call("quote.mass", account=desk.a, quotes=quotes)
-        assert refused.value.data["field"] == field
+        for quotes, field in requests:
+            with pytest.raises(ExchangeError) as refused:
+                await member.call("quote.mass", account=desk.a, quotes=quotes)
+            assert refused.value.data["field"] == field, quotes
 
 
 def in_process(*entries: dict[str, Any]) -> bytes:

@@ -94,7 +94,7 @@ def run_seeds(seeds: range, steps: int) -> tuple[Counter[str], Counter[tuple[str
 def test_seeded_sequences_reach_everything() -> None:
     """Every kind of event has to occur in the sequences, or they prove too little."""
     print(f"seed {SEED}")
-    happened, refused = run_seeds(range(SEED, SEED + 60), 120)
+    happened, refused = run_seeds(range(SEED, SEED + 30), 120)
     print(dict(happened))
     assert len(happened) == len(EVENTS), "an event that never happens"
     for reason in ("REGIME", "MAX_HOLDERS", "RESALE_LOCKED"):
@@ -109,7 +109,7 @@ def test_many_long_sequences() -> None:
     print(dict(happened), dict(refused))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in (1, 2))])
 def test_deep_books(seed: int) -> None:
     pair = Pair()
     deepest = 0
@@ -120,7 +120,7 @@ def test_deep_books(seed: int) -> None:
     assert pair.happened["trade"] > 50
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(2, 6))])
 def test_plain_orders(seed: int) -> None:
     pair = Pair()
     for at, command in PlainFlow(SeededDice(Random(SEED + seed))).steps(400):

@@ -61,7 +61,13 @@ def plain_command(engine: Engine, random: Random, number: int) -> AnyCommand:
     )
 
 
-@pytest.mark.parametrize("fees", [{}, {"maker_fee_bp": 3, "taker_fee_bp": 17}], ids=["without fees", "with fees"])
+@pytest.mark.parametrize(
+    "fees",
+    [
+        pytest.param({}, id="without fees", marks=pytest.mark.campaign),
+        pytest.param({"maker_fee_bp": 3, "taker_fee_bp": 17}, id="with fees"),
+    ],
+)
 def test_a_plain_flow_is_served_by_the_fast_path_alone(fees: dict[str, int]) -> None:
     """Every order and every cancel, and every trade; also behind the first client ids of an account."""
     engine, random = market(**fees), Random(1)
@@ -153,7 +159,7 @@ def test_both_paths_agree_on_generated_sequences(rule: type[Rule], data: st.Data
 def test_both_paths_agree_on_each_rule(rule: type[Rule]) -> None:
     """Seeded sequences; what the rule is about has to happen in them."""
     happened: Counter[str] = Counter()
-    for seed in range(25):
+    for seed in range(10):
         both = BothPaths()
         for at, command in rule(SeededDice(Random(seed))).steps(60):
             both.apply(at, command)

@@ -90,7 +90,9 @@ def test_an_interruption_ends_in_time_after_thousands_of_dead_expiries() -> None
     assert [trade.price for trade in trades(ended)] == [103]
 
 
-@pytest.mark.parametrize("restored", [False, True], ids=["as built", "restored"])
+@pytest.mark.parametrize(
+    "restored", [pytest.param(False, id="as built", marks=pytest.mark.campaign), pytest.param(True, id="restored")]
+)
 def test_every_one_of_thousands_of_client_ids_stays_taken(restored: bool) -> None:
     engine = market()
     count = 3 * FIRST_SIZE

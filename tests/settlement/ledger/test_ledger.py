@@ -45,17 +45,31 @@ def funded(publisher: Publisher) -> None:
         publisher.adjust(account, "AU", 1_000_000, f"gold-{number}")
 
 
+Deal = tuple[list[str], int, int, int, bool]
 DEALS = st.lists(
     st.tuples(st.permutations(ACCOUNTS), st.integers(1, 2_000), st.integers(1, 50), st.integers(0, 300), st.booleans()),
     max_size=40,
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(deals=DEALS)
 async def test_the_ledger_agrees_with_the_engine_after_any_trading(
-    deals: list[tuple[list[str], int, int, int, bool]], new_database: Callable[[], Awaitable[str]], redis: Redis
+    deals: list[Deal], new_database: Callable[[], Awaitable[str]], redis: Redis
 ) -> None:
+    await trade_and_compare(deals, new_database, redis)
+
+
+@pytest.mark.campaign
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(deals=DEALS)
+async def test_the_ledger_agrees_with_the_engine_after_much_trading(
+    deals: list[Deal], new_database: Callable[[], Awaitable[str]], redis: Redis
+) -> None:
+    await trade_and_compare(deals, new_database, redis)
+
+
+async def trade_and_compare(deals: list[Deal], new_database: Callable[[], Awaitable[str]], redis: Redis) -> None:
     publisher = Publisher(redis, "unpublished")
     engine = database.connect(await new_database())
     ledger = Ledger(engine, "t")
