@@ -3,6 +3,10 @@
     await retry(connect, is_any_of(OSError), growing(0.1, 5.0), report)
 
 The repeated action must be safe to repeat. Only the standard library is imported here.
+
+Two loops that wait are no retries in this sense and stand by themselves: ``goldx.client.errors.when_allowed`` waits for
+as long as the gateway names in its refusal, and the service of settlement (``settlement.service.process``) goes on with
+another step after an outage, with its place read anew, and never ends with a result.
 """
 
 import asyncio

@@ -32,6 +32,7 @@ async def when_allowed(call: Callable[[], Awaitable[T]]) -> T:
     """Return what ``call()`` returns, and call again, after the time that the gateway asks for, while it is refused.
 
     Only a refusal for too many requests (RATE_LIMITED) is waited for: nothing was done then. Raises what ``call`` does.
+    ``goldx.retry`` is for what fails: it has pauses of its own, and here the gateway says how long to wait.
     """
     while True:
         try:

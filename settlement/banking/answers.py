@@ -34,13 +34,15 @@ WHOLE: Final = (("OrgnlGrpInfAndSts", "OrgnlMsgId", "GrpSts"), ("OrgnlPmtInfAndS
 class PaymentAnswer(NamedTuple):
     """The bank's answer to one payment, by its end-to-end id; ``reason`` is the bank's status with its reason.
 
-    Without an end-to-end id it answers to all payments of the file with the number ``message_id``.
+    Without an end-to-end id it answers to all payments of the file with the number ``message_id``. ``of_copy``:
+    the bank has rejected a second copy alone, for one of the reasons in DUPLICATES.
     """
 
     end_to_end: str
     answer: str
     reason: str
     message_id: str = ""
+    of_copy: bool = False
 
 
 class FoundAnswers(NamedTuple):
@@ -64,7 +66,7 @@ def parse(data: bytes) -> list[PaymentAnswer]:
         if not end_to_end or status not in ANSWERS:
             errors.append(RowError(int(part.sourceline), "TxSts", f"payment {end_to_end!r} has the status {status!r}"))
             continue
-        found.append(PaymentAnswer(end_to_end, *_answer(part, status)))
+        found.append(_answer(part, status)._replace(end_to_end=end_to_end))
     if errors:
         raise BadFile(errors)
     found = found or list(_of_all(root))
@@ -73,13 +75,12 @@ def parse(data: bytes) -> list[PaymentAnswer]:
     return found
 
 
-def _answer(part: Element, status: str) -> tuple[str, str]:
-    """Return the answer that a status means with the reasons beside it, and both as text."""
+def _answer(part: Element, status: str) -> PaymentAnswer:
+    """Return the answer that a status means with the reasons beside it, without what it answers to."""
     reasons = [first_text(reason, ("Rsn", "Cd"), ("Rsn", "Prtry")) for reason in elements(part, "StsRsnInf")]
     answer = ANSWERS[status]
-    if answer == "REJECTED" and not DUPLICATES.isdisjoint(reasons):
-        answer = "PENDING"
-    return answer, one_text([status, *reasons])
+    of_copy = answer == "REJECTED" and not DUPLICATES.isdisjoint(reasons)
+    return PaymentAnswer("", "PENDING" if of_copy else answer, one_text([status, *reasons]), of_copy=of_copy)
 
 
 def _of_all(root: Element) -> Iterator[PaymentAnswer]:
@@ -87,7 +88,7 @@ def _of_all(root: Element) -> Iterator[PaymentAnswer]:
     for name, number, status in WHOLE:
         for part in (one for one in root.iter() if element_name(one) == name):
             if (given := text_of(part, status)) in ANSWERS and (message_id := text_of(part, number)):
-                yield PaymentAnswer("", *_answer(part, given), message_id)
+                yield _answer(part, given)._replace(message_id=message_id)
                 return
 
 

@@ -273,7 +273,7 @@ async def _take_answer(connection: AsyncConnection, by: str, row: Row[Any], answ
         return AnswerTaken(answer.end_to_end, answer.answer, None, "known")
     elif answer.answer == "ACCEPTED":
         note = await paid(connection, by, row.cash_id)
-    elif answer.reason.startswith("RJCT"):
+    elif answer.of_copy:
         note = "the bank has rejected a second copy alone: what it does with the first one counts"
     values = {"cash_id": row.cash_id, "answer": answer.answer, "reason": answer.reason, "back_cash_id": back}
     await connection.execute(insert(payment_answer).values({**values, "at": now_ms(), "by": by}))

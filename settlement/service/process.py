@@ -151,7 +151,11 @@ class Settlement:
         return self._reached
 
     async def run(self) -> None:
-        """Post and send until cancelled. Raises errors that waiting cannot mend."""
+        """Post and send until cancelled. Raises errors that waiting cannot mend.
+
+        After an outage the step is not repeated, as ``goldx.retry`` would: what was read ahead is dropped, the place in
+        the stream is read anew, and the next step begins there.
+        """
         while True:
             try:
                 await self._step()

@@ -178,8 +178,13 @@ async def test_a_rejected_second_copy_leaves_the_first_as_it_is(exchange: SmallE
     """The answer to a file was lost, so the clerk has sent the same file again."""
     assert bank.balance_fen == 100_000
     names = await sent(exchange, 20_000, 30_000)
-    for data in (whole_file(f"F-{names[0]}", "RJCT", "DUPL"), pain_002(*((name, "RJCT", "AM05") for name in names))):
+    copy = "the bank has rejected a second copy alone: what it does with the first one counts"
+    for data, note in (
+        (whole_file(f"F-{names[0]}", "RJCT", "DUPL"), copy),
+        (pain_002(*((name, "RJCT", "AM05") for name in names)), "known"),
+    ):
         taken = await do(exchange, payouts.take_answers, ONE, answers.read(data))
+        assert {one.note for one in taken} == {note}
         assert [(one.end_to_end, one.answer, one.proposal) for one in taken] == [(n, "PENDING", None) for n in names]
     assert exchange.held("A.H") == 50_000
 

@@ -14,6 +14,13 @@ from tests.settlement.small_exchange import ONE, SmallExchange, bars, do
 SCRAP = {"symbol": "SCRAP", "form": "SCRAP_JEWEL", "fineness_permille": "900.00", "origin": "RECYCLED_CONSUMER"}
 
 
+async def with_classes(exchange: SmallExchange) -> None:
+    """Define a class for scrap and one for dore beside the usual one."""
+    await exchange.engine_runner.define("SCRAP", "SCRAP_JEWEL", min_fineness=30_000)
+    await exchange.engine_runner.define("DORE", "DORE", min_fineness=30_000)
+    await exchange.post()
+
+
 async def advised(exchange: SmallExchange, **row: str) -> int:
     """Pre-advise a lot and return its number."""
     (number,) = await do(exchange, pre_advice.pre_advise, ONE, bar_lists.declared(bars([row])))

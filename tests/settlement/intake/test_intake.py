@@ -5,7 +5,6 @@ from datetime import date
 import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue
 from settlement.assays import assay, laboratories
@@ -14,56 +13,12 @@ from settlement.base import audit
 from settlement.custody import receipts
 from settlement.documents.lots import LOT
 from settlement.intake import imports, intake
-from settlement.lots import acceptance, locks, lots, sampling, scales, warehouses
+from settlement.lots import locks, lots, sampling
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import GrossWeight, parse_weight
 from settlement.tables.ledger import instrument
 from settlement.tables.lots import custody_event
-from tests.settlement.intake.lot_steps import advised, assayed, screened
+from tests.settlement.intake.lot_steps import screened
 from tests.settlement.small_exchange import FAR, ONE, OTHER, PAST, SmallExchange, bars, do, refused
-
-
-@pytest.mark.parametrize(
-    ("scale", "grams", "reason"),
-    [
-        ("FINE", "100.00", None),
-        ("FINE", "100.0", "WRONG_RESOLUTION"),
-        ("FINE", "100", "WRONG_RESOLUTION"),
-        ("FINE", "5000.01", "OVER_CAPACITY"),
-        ("STEP", "12000.05", None),
-        ("STEP", "12000.02", "WRONG_RESOLUTION"),
-        ("HEAVY", "12000.1", None),
-        ("HEAVY", "12000.10", "WRONG_RESOLUTION"),
-        ("HEAVY", "9999.9", "WRONG_RESOLUTION"),
-        ("OLD", "100.00", "CALIBRATION_EXPIRED"),
-        ("AWAY", "100.00", "ELSEWHERE"),
-    ],
-)
-async def test_a_weight_that_its_balance_cannot_have_shown_is_refused(
-    exchange: SmallExchange, scale: str, grams: str, reason: str | None
-) -> None:
-    """The venue's own rule, domain sheet 4.3: 0.01 g up to 10 kg, 0.1 g above, as read."""
-
-    async def balances(connection: AsyncConnection) -> None:
-        await warehouses.add(connection, ONE, "XM2", "Warehouse two", "Xiamen")
-        for code, place, step, most, until in (
-            ("FINE", "XM1", 1, 500_000, FAR),
-            ("STEP", "XM1", 5, 2_000_000, FAR),
-            ("HEAVY", "XM1", 10, 3_000_000, FAR),
-            ("OLD", "XM1", 1, 500_000, PAST),
-            ("AWAY", "XM2", 1, 500_000, FAR),
-        ):
-            await scales.add(connection, ONE, code, place, step, most, "CAL", until)
-
-    await do(exchange, balances)
-    number = await advised(exchange)
-    await do(exchange, intake.arrive, ONE, {number: "S-1"})
-    gross = GrossWeight(scale, parse_weight("grams", grams))
-
-    if reason is None:
-        await do(exchange, intake.weigh, ONE, {number: gross})
-    else:
-        await refused(exchange, reason, intake.weigh, ONE, {number: gross})
 
 
 async def test_a_lot_of_a_list_that_may_not_be_registered_is_certified(exchange: SmallExchange) -> None:
@@ -111,29 +66,6 @@ async def test_rejected_metal_leaves_by_two_people(exchange: SmallExchange) -> N
     with pytest.raises(DBAPIError, match="append-only"):
         async with exchange.engine.begin() as connection:
             await connection.execute(update(custody_event).values(by="nobody"))
-
-
-async def test_what_a_class_accepts(exchange: SmallExchange) -> None:
-    terms = acceptance.Rule(("NONAPPROVED_BAR", "GRAIN"), ("XM1",), 50_000)
-    proposal = await do(exchange, acceptance.propose, ONE, "AU", terms)
-    await exchange.approve(proposal)
-    assert await advised(exchange, serial="G", form="GRAIN") == 1
-    for row, column in (
-        ({"form": "DORE"}, "form"),
-        ({"gross_g": "50.00"}, "gross_g"),
-        ({"fineness_permille": "899.99"}, "fineness_permille"),
-    ):
-        with pytest.raises(Exception, match=column):
-            await advised(exchange, serial="X", **row)
-    small = await screened(exchange, "50.00", serial="small")
-    await assayed(exchange, small, 999_000, 999_000)
-    await refused(exchange, "NOT_ACCEPTED", intake.certify, ONE, [small])
-    second = await do(exchange, acceptance.propose, ONE, "AU", acceptance.Rule(("NONAPPROVED_BAR",)))
-    await exchange.approve(second)
-    await do(exchange, intake.certify, ONE, [small])
-    async with exchange.engine.connect() as connection:
-        statuses = await connection.execute(text("SELECT status FROM acceptance ORDER BY acceptance_no"))
-        assert list(statuses.scalars()) == ["REPLACED", "LIVE"]
 
 
 async def test_no_receipt_outside_the_band_of_the_class(exchange: SmallExchange) -> None:
