@@ -120,6 +120,8 @@ def test_each_version_that_banks_send_is_read(version: str) -> None:
     ("right", "wrong", "line", "element", "problem"),
     [
         (b"<TxSts>RJCT", b"<TxSts>RJCTD", 3, "TxInfAndSts/TxSts", "it is 'RJCTD'; it must be 1 to 4 signs"),
+        (b"</Cd>", b"</Cd><Prtry>X</Prtry>", 3, "TxInfAndSts/StsRsnInf/Rsn", "it must have one of Cd, Prtry"),
+        (b"<Cd>AC04</Cd>", b"", 3, "TxInfAndSts/StsRsnInf/Rsn", "it must have one of Cd, Prtry"),
         (b"<MsgId>A</MsgId>", b"", 1, "GrpHdr/MsgId", "it is missing"),
         (b"<OrgnlPmtInfId>P</OrgnlPmtInfId>", b"", 2, "OrgnlPmtInfAndSts/OrgnlPmtInfId", "it is missing"),
         (b"<CreDtTm>2026-11-30T", b"<CreDtTm>30.11.2026 ", 1, "GrpHdr/CreDtTm", "a day and a time such as"),
