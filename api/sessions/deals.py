@@ -11,6 +11,7 @@ from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.deal_commands import DealAccept, DealCancel, DealCommand, DealDecline, DealPropose
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
+from goldx.protocol.details import read_detail
 from goldx.protocol.units import BadValue
 from goldx.protocol.wire import CODECS
 
@@ -38,9 +39,10 @@ def refused_deal(command: AnyCommand, reason: str, text: str, view: View) -> Ref
             return _refusal(reason, command, "counter_account", "the account of another member")
         if reason == "SELF_TRADE":
             return _refusal(reason, command, "counter_account", "an account of another beneficial owner")
-    if reason in ("TOO_LATE", "BAD_VALUE") and text.startswith("agreed_at"):
+    detail = read_detail(reason, text)
+    if detail is not None and detail.field == "agreed_at":
         given = command.agreed_at if isinstance(command, DealPropose) else None
-        return Refusal(reason, text, field="agreed_at", value=given, allowed=text.partition(": ")[2])
+        return Refusal(reason, text, field="agreed_at", value=given, allowed=detail.allowed)
     if reason == "UNKNOWN_DEAL":
         return _refusal(reason, command, "deal_id", NAMED[reason][1])
     return None

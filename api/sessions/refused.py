@@ -11,6 +11,7 @@ from api.view.market_data import MarketData
 from api.view.records import Order
 from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand, OrderCancel, OrderPlace, OrderReplace, QuoteCancel, QuoteSet
+from goldx.protocol.details import read_detail
 from goldx.protocol.events import InstrumentDefined
 from goldx.protocol.limits import price_limits
 from goldx.protocol.notice_commands import NoticePublish
@@ -79,10 +80,13 @@ def _explain_named(reason: str, command: AnyCommand | MassEntry) -> tuple[str, d
 
 
 def explain_by_detail(text: str, command: LimitCommand) -> dict[str, Any]:
-    """Return the data for a refusal (BAD_VALUE) whose text, which the core gave, begins with the field concerned."""
-    field, _, allowed = text.partition(": ")
-    value = getattr(command, field, None)
-    return {"field": field, "value": None if value is None else CODECS[field].write(value), "allowed": allowed}
+    """Return the data for a refusal (BAD_VALUE) from the detail that the core gave; none without one."""
+    detail = read_detail("BAD_VALUE", text)
+    if detail is None:
+        return {}
+    value = getattr(command, detail.field, None)
+    written = None if value is None else CODECS[detail.field].write(value)
+    return {"field": detail.field, "value": written, "allowed": detail.allowed}
 
 
 def refuse(reason: str, field: str, value: object) -> Refusal:

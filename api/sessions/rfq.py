@@ -9,6 +9,7 @@ from api.view.request_forms import write_own_request, write_quote
 from api.view.requests import ViewedRequest
 from api.view.view import View
 from goldx.protocol.commands import AnyCommand
+from goldx.protocol.details import read_detail
 from goldx.protocol.events import Trade
 from goldx.protocol.rfq_commands import RfqAccept, RfqCancel, RfqCommand, RfqCreate, RfqQuote, RfqWithdraw
 from goldx.protocol.rfq_events import RfqCreated
@@ -42,13 +43,15 @@ def refused_rfq(command: AnyCommand, reason: str, text: str, view: View) -> Refu
     if isinstance(command, RfqCreate) and reason == "DUPLICATE_ID":
         first = view.requests.find(command.account, command.client_rfq_id)
         return Refusal(reason, text, **({} if first is None else {"request": write_own_request(first)}))
-    field, _, allowed = text.partition(": ")
-    if reason == "UNKNOWN_MEMBER":
-        field, allowed = "members", "members that have an account; " + allowed + " has none"
-    elif reason in ("UNKNOWN_RFQ", "SELF_TRADE"):
+    detail = read_detail(reason, text)
+    if reason in ("UNKNOWN_RFQ", "SELF_TRADE"):
         field, allowed = "rfq_id", NAMED["UNKNOWN_RFQ"][1] if reason == "UNKNOWN_RFQ" else "one of another owner"
-    elif field not in _FIELDS:
+    elif detail is None or detail.field not in _FIELDS:
         return None
+    elif reason == "UNKNOWN_MEMBER":
+        field, allowed = "members", f"members that have an account; {detail.allowed} has none"
+    else:
+        field, allowed = detail
     value = CODECS[field].write(getattr(command, field))
     return Refusal(reason, str(BadValue(field, value, allowed)), field=field, value=value, allowed=allowed)
 

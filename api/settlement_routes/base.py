@@ -19,7 +19,7 @@ ENTRY = Projection("number at actor action subject detail hash")
 
 
 def _shown(found: documents.Shown) -> dict[str, Any]:
-    return {**found._asdict(), "answers": [answer._asdict() for answer in found.answers], "settled": found.settled}
+    return {**found._asdict(), "answers": [answer._asdict() for answer in found.answers], "finished": found.finished}
 
 
 @router.get("/proposals")
@@ -30,7 +30,7 @@ async def get_proposals(_: Reader, connection: Transaction, page: ThePage, statu
 
 @router.get("/proposals/{number}")
 async def get_proposal(_: Reader, connection: Transaction, number: Number) -> dict[str, Any]:
-    """Return a proposal with its lots and accounts, and the engine's answers; `settled`: there will be no more."""
+    """Return a proposal with its lots and accounts, and the engine's answers; `finished`: there will be no more."""
     return _shown(await documents.show_proposal(connection, number))
 
 

@@ -35,7 +35,7 @@ public = APIRouter(
 )
 
 STATEMENT = Projection(
-    "statement_no day member account status due_day issued_at settled_by settled_at objection answer hash"
+    "statement_no day member account status due_day issued_at accepted_by accepted_at objection answer hash"
 )
 MEDIA = {
     "pdf": "application/pdf",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, MAX_SUM
 from matching.core import holders, regime
 from matching.core.holdings import Balance
@@ -34,7 +35,7 @@ def adjust_together(state: State, command: tuple[Any, ...]) -> None:
     legs = [(name, asset, amount) for name, asset, amount in raw_legs]
     if _is_known(state, reference):
         return state.refuse("holding.settle", "DUPLICATE_ID", None, reference)
-    reason, detail = _refusal(state, legs, deposit) if legs else ("BAD_VALUE", "legs: at least one")
+    reason, detail = _refusal(state, legs, deposit) if legs else ("BAD_VALUE", write_detail("legs", "at least one"))
     if reason:
         return state.refuse("holding.settle", reason, None, reference, detail)
     state.references[reference] = None
@@ -53,11 +54,11 @@ def _refusal(state: State, legs: list[tuple[str, str, int]], deposit: bool) -> t
     sums: dict[tuple[str, str], int] = {}
     for name, asset, amount in legs:
         if asset != CASH and asset not in state.instruments:
-            return "UNKNOWN_SYMBOL", f"asset: {asset[:32]}"
+            return "UNKNOWN_SYMBOL", write_detail("asset", asset[:32])
         if name not in state.accounts:
-            return "UNKNOWN_ACCOUNT", f"account: {name[:32]}"
+            return "UNKNOWN_ACCOUNT", write_detail("account", name[:32])
         if amount == 0 or abs(amount) > MAX_MONEY_FEN:
-            return "BAD_VALUE", "amount: not zero, and at most 10**17 in the asset's unit"
+            return "BAD_VALUE", write_detail("amount", "not zero, and at most 10**17 in the asset's unit")
         sums[name, asset] = sums.get((name, asset), 0) + amount
     if deposit:
         reason, detail = _refusal_of_deposit(state, [leg for leg in legs if leg[2] > 0])
@@ -66,7 +67,7 @@ def _refusal(state: State, legs: list[tuple[str, str, int]], deposit: bool) -> t
     for (name, asset), amount in sums.items():
         balance = state.accounts[name].balances.get(asset) or Balance(name, asset)
         if balance.total + amount > MAX_TOTAL:
-            return "BAD_VALUE", f"amount: the total of {name} would be too large"
+            return "BAD_VALUE", write_detail("amount", f"the total of {name} would be too large")
         if amount < 0 and -amount > balance.withdrawable():
             reason = "INSUFFICIENT_CASH" if asset == CASH else "INSUFFICIENT_GOLD"
             return reason, f"withdrawable from {name}: {balance.withdrawable()} of {asset} in its smallest unit"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import DEFAULT_BUST_WINDOW_MS
 from goldx.protocol.units import CASH, MAX_WEIGHT_MG, MG_PER_GRAM
 from matching.core.holdings import Account, Balance
@@ -64,13 +65,15 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
     if trade_id in state.busted:
         return state.refuse(METHOD, "BUSTED", None, subject)
     if not text.strip():
-        return state.refuse(METHOD, "BAD_VALUE", None, subject, "reason: a text for the parties and the public")
+        return state.refuse(
+            METHOD, "BAD_VALUE", None, subject, write_detail("reason", "a text for the parties and the public")
+        )
     reason, detail = _refusal(state, traded)
     if reason:
         return state.refuse(METHOD, reason, None, subject, detail)
     first = state.bust_proposals.get(trade_id)
     if first is not None and first[1] != traded:
-        words = f"trade: {first[0]} has proposed the annulment with other terms"
+        words = write_detail("trade", f"{first[0]} has proposed the annulment with other terms")
         return state.refuse(METHOD, "BAD_VALUE", None, subject, words)
     symbol: str = traded[2]
     if first is None or first[0] == by:
@@ -91,10 +94,10 @@ def _refusal(state: State, traded: tuple[Any, ...]) -> tuple[str, str]:
     )
     instrument = state.instruments.get(symbol)
     if instrument is None:
-        return "UNKNOWN_SYMBOL", f"symbol: {symbol[:32]}"
+        return "UNKNOWN_SYMBOL", write_detail("symbol", symbol[:32])
     for name in (buyer, seller):
         if name not in state.accounts:
-            return "UNKNOWN_ACCOUNT", f"account: {name[:32]}"
+            return "UNKNOWN_ACCOUNT", write_detail("account", name[:32])
     if trading_day != state.trading_day:
         return "TOO_LATE", "its trading day has ended"
     window = instrument.definition.bust_window_ms
@@ -108,7 +111,7 @@ def _refusal(state: State, traded: tuple[Any, ...]) -> tuple[str, str]:
         and _may_be_orders(state, maker, taker, taker_side)
     )
     if not possible:
-        return "BAD_VALUE", "trade: its terms do not go together"
+        return "BAD_VALUE", write_detail("trade", "its terms do not go together")
     return _Parties(state, traded).missing(symbol)
 
 

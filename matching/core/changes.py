@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
+from goldx.protocol.details import write_detail
 from matching.core import entry, fees
 from matching.core.holdings import Account
 from matching.core.orders import Order
@@ -33,7 +34,7 @@ def cancel_all(state: State, command: tuple[Any, ...]) -> None:
     elif account is None:
         state.refuse("order.cancel_all", "UNKNOWN_ACCOUNT", name, symbol)
     elif side is not None and side not in (terms.BUY, terms.SELL):
-        state.refuse("order.cancel_all", "BAD_VALUE", name, symbol, "side: buy or sell")
+        state.refuse("order.cancel_all", "BAD_VALUE", name, symbol, write_detail("side", "buy or sell"))
     else:
         for order in state.open_orders([account]):
             if symbol in (None, order.instrument.symbol) and side in (None, order.side):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, DEAL_TRADE, NEGOTIATED_DEAL, OUTLIVES, SELL
 from matching.core import deal_ends, direct_trades, holders
 from matching.core.deal import Deal
@@ -33,10 +34,10 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
     if instrument is None:
         return state.refuse(method, "UNKNOWN_SYMBOL", name, client_deal_id)
     if account is None or counter_account is None:
-        detail = "" if account is None else f"counter_account: {counter[:32]}"
+        detail = "" if account is None else write_detail("counter_account", counter[:32])
         return state.refuse(method, "UNKNOWN_ACCOUNT", name, client_deal_id, detail)
     if account.refusal or counter_account.refusal:
-        detail = "" if account.refusal else f"counter_account: {counter} may not trade"
+        detail = "" if account.refusal else write_detail("counter_account", f"{counter} may not trade")
         return state.refuse(method, account.refusal or counter_account.refusal, name, client_deal_id, detail)
     used = state.deal_ids.get((name, client_deal_id))
     if used is not None:
@@ -137,11 +138,11 @@ def _refusal_of_terms(
     if reason:
         return reason, ""
     if side not in (BUY, SELL):
-        return "BAD_VALUE", "side: buy or sell"
+        return "BAD_VALUE", write_detail("side", "buy or sell")
     if expire_at <= state.now:
-        return "TOO_LATE", "expire_at: a time that has not passed"
+        return "TOO_LATE", write_detail("expire_at", "a time that has not passed")
     if agreed_at is not None and agreed_at > state.now:
-        return "BAD_VALUE", "agreed_at: a time that has passed"
+        return "BAD_VALUE", write_detail("agreed_at", "a time that has passed")
     reason = price_refusal(instrument, price) or quantity_refusal(instrument, quantity)
     if reason:
         return reason, ""
@@ -153,4 +154,6 @@ def _refusal_of_report(state: State, instrument: Instrument, agreed_at: int | No
     if agreed_at is None or state.now <= agreed_at + instrument.deal_report:
         return "", ""
     until = agreed_at + instrument.deal_report
-    return "TOO_LATE", f"agreed_at: deals of {instrument.symbol} are reported and accepted until {until}"
+    return "TOO_LATE", write_detail(
+        "agreed_at", f"deals of {instrument.symbol} are reported and accepted until {until}"
+    )

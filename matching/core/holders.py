@@ -7,6 +7,7 @@ many.
 
 from __future__ import annotations
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, SELL
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
@@ -48,7 +49,7 @@ def refuses_holders(state: State, instrument: Instrument, joining: list[Account]
         found[holder_of(state, account)] = None
     if len(found) <= max(most, count):
         return ""
-    return f"max_holders: {symbol} may have {most} holders, and has {count} with those who want to buy"
+    return write_detail("max_holders", f"{symbol} may have {most} holders, and has {count} with those who want to buy")
 
 
 def holders(state: State, instrument: Instrument) -> dict[str, None]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from goldx.protocol import terms
 from goldx.protocol.dangerous_terms import dangerous_terms, is_strange_first_reference
+from goldx.protocol.details import write_detail
 from goldx.protocol.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
 from matching.core import regime
 from matching.core.instrument import TERMS, Definition, Instrument
@@ -35,7 +36,7 @@ def define(state: State, command: tuple[Any, ...]) -> None:
             for name, new, old in zip(TERMS, values, instrument.definition.values(), strict=True)
         ]
         if instrument.reference and values[_REFERENCE_PRICE] != instrument.reference:
-            detail = "reference_price: market.set_reference alone changes it"
+            detail = write_detail("reference_price", "market.set_reference alone changes it")
     definition = Definition(values)
     detail = _wrong_term(symbol, definition) or detail
     if detail:
@@ -136,7 +137,7 @@ def _is_second(instrument: Instrument, price: int, by: str) -> bool:
 def _wrong_term(symbol: str, definition: Definition) -> str:
     """Return what is wrong with the terms of an instrument, or an empty text."""
     if symbol == CASH:
-        return "symbol: CNY is the asset code of money"
+        return write_detail("symbol", "CNY is the asset code of money")
     for name, value, lowest, highest in (
         ("min_fineness", definition.min_fineness, 1, FINENESS_ONE),
         ("max_fineness", definition.max_fineness, definition.min_fineness, FINENESS_ONE),
@@ -162,9 +163,9 @@ def _wrong_term(symbol: str, definition: Definition) -> str:
         ("same_day_reuse_percent", definition.same_day_reuse_percent, 0, 100),
     ):
         if value is not None and not lowest <= value <= highest:
-            return f"{name}: {lowest} to {highest}"
+            return write_detail(name, f"{lowest} to {highest}")
     if definition.form not in terms.FORMS:
-        return "form: one of " + ", ".join(terms.FORMS)
+        return write_detail("form", "one of " + ", ".join(terms.FORMS))
     if definition.tick * definition.lot % MG_PER_GRAM:
-        return "lot: a lot at one tick must be worth whole fen"
+        return write_detail("lot", "a lot at one tick must be worth whole fen")
     return ""

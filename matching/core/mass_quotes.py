@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from goldx.protocol import terms
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, SELL
 from matching.core import changes, entry, fees, phases, protection, regime
 from matching.core.holdings import Account
@@ -104,7 +105,7 @@ def set_quotes(state: State, command: tuple[Any, ...]) -> None:
         ask = _Side(SELL, of_level(state, account, symbol, number, SELL), ask_price, ask_quantity, group)
         level = _Level(instrument, number, group, bid, ask)
         if (symbol, number) in seen:
-            reason, detail = "BAD_VALUE", "level: each level of an instrument once"
+            reason, detail = "BAD_VALUE", write_detail("level", "each level of an instrument once")
         else:
             reason, detail = _refusal(state, account, level)
         if reason:
@@ -124,7 +125,7 @@ def set_quotes(state: State, command: tuple[Any, ...]) -> None:
 def _refusal(state: State, account: Account, level: _Level) -> tuple[str, str]:
     """Return (reason, detail) why an entry may not take effect, or two empty texts. Changes nothing but ``cost``."""
     if not 1 <= level.number <= terms.MAX_QUOTE_LEVELS:
-        return "BAD_VALUE", f"level: from 1 to {terms.MAX_QUOTE_LEVELS}"
+        return "BAD_VALUE", write_detail("level", f"from 1 to {terms.MAX_QUOTE_LEVELS}")
     if not level.changes():
         return "", ""
     if account.refusal:

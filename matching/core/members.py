@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import EVERY, OUTLIVES
 from matching.core import deal_ends, regime, rfq_ends
 from matching.core.holdings import Account, Member
@@ -18,7 +19,7 @@ def open_account(state: State, command: tuple[Any, ...]) -> None:
     if name in state.accounts:
         return state.refuse("account.open", "DUPLICATE_ID", name, name)
     if not 0 <= kind < len(terms.ACCOUNT_KINDS):
-        return state.refuse("account.open", "BAD_VALUE", name, name, "kind: house or client")
+        return state.refuse("account.open", "BAD_VALUE", name, name, write_detail("kind", "house or client"))
     account_owner = name if owner is None else owner
     if detail := regime.refuses_client(state, account_owner):
         return state.refuse("account.open", "REGIME", name, name, detail)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
+from goldx.protocol.details import write_detail
 from matching.core import auction, pending_stops, regime
 from matching.core.instrument import Instrument
 from matching.core.state import NO_ORDER, State
@@ -35,7 +36,7 @@ def set_phase(state: State, command: tuple[Any, ...]) -> None:
     elif instrument.retired:
         state.refuse("market.set_phase", "RETIRED", None, symbol, "instrument.define brings it back")
     elif not 0 <= phase < len(terms.PHASES):
-        state.refuse("market.set_phase", "BAD_VALUE", None, symbol, "phase: no such phase")
+        state.refuse("market.set_phase", "BAD_VALUE", None, symbol, write_detail("phase", "no such phase"))
     elif phase == instrument.phase:
         state.refuse("market.set_phase", "PHASE", None, symbol, "it is in that phase already")
     elif detail := regime.refuses_phase(state, phase):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from goldx.protocol import terms
+from goldx.protocol.details import write_detail
 from matching.core import phases, regime
 from matching.core.instrument import Instrument
 from matching.core.state import State
@@ -32,7 +33,7 @@ def take_step(state: State, command: tuple[Any, ...]) -> None:
         return
     halted = instrument.phase == terms.HALTED
     if not 0 <= phase < len(terms.PHASES) or phase == terms.HALTED:
-        state.refuse(method, "BAD_VALUE", None, symbol, "phase: no such phase of a timetable")
+        state.refuse(method, "BAD_VALUE", None, symbol, write_detail("phase", "no such phase of a timetable"))
     elif planned_at <= instrument.planned_at:
         state.refuse(method, "STEP_TAKEN", None, symbol, f"the step of {instrument.planned_at} was taken")
     elif state.now > latest_at:

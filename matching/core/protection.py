@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, LONGEST_PROTECTION_WINDOW_MS
 from goldx.protocol.units import MAX_WEIGHT_MG
 from matching.core.holdings import Member
@@ -37,7 +38,7 @@ def set_limits(state: State, command: tuple[Any, ...]) -> None:
     known = protections.get(group)
     if max_quantity is None and max_net is None:
         if known is None:
-            detail = "max_quantity: given, or max_net; the group has no limits to take away"
+            detail = write_detail("max_quantity", "given, or max_net; the group has no limits to take away")
             return state.refuse("quote.set_protection", "BAD_VALUE", name, group, detail)
         if known.frozen:
             return state.refuse("quote.set_protection", REASON, name, group)
@@ -46,7 +47,7 @@ def set_limits(state: State, command: tuple[Any, ...]) -> None:
     if detail := _wrong_limit(window_ms, max_quantity, max_net):
         return state.refuse("quote.set_protection", "BAD_VALUE", name, group, detail)
     if known is None and len(protections) >= MAX_GROUPS:
-        detail = f"group: a member may have limits for {MAX_GROUPS} groups"
+        detail = write_detail("group", f"a member may have limits for {MAX_GROUPS} groups")
         return state.refuse("quote.set_protection", "BAD_VALUE", name, group, detail)
     protections[group] = new = Protection(window_ms, max_quantity or 0, max_net or 0)
     new.frozen = known is not None and known.frozen
@@ -61,7 +62,7 @@ def reset(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse("quote.reset_protection", "UNKNOWN_ACCOUNT", name, group)
     protection = account.member.protections.get(group)
     if protection is None:
-        detail = "group: one with limits; quote.set_protection sets them"
+        detail = write_detail("group", "one with limits; quote.set_protection sets them")
         return state.refuse("quote.reset_protection", "BAD_VALUE", name, group, detail)
     protection.frozen = False
     protection.begin()
@@ -137,8 +138,8 @@ class Trial:
 def _wrong_limit(window_ms: int | None, max_quantity: int | None, max_net: int | None) -> str:
     """Return what is wrong with limits, or an empty text."""
     if window_ms is None or not 0 < window_ms <= LONGEST_PROTECTION_WINDOW_MS:
-        return f"window_ms: from 1 to {LONGEST_PROTECTION_WINDOW_MS} with a limit"
+        return write_detail("window_ms", f"from 1 to {LONGEST_PROTECTION_WINDOW_MS} with a limit")
     for name, limit in (("max_quantity", max_quantity), ("max_net", max_net)):
         if limit is not None and not 0 < limit <= MAX_WEIGHT_MG:
-            return f"{name}: more than zero"
+            return write_detail(name, "more than zero")
     return ""

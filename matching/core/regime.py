@@ -8,6 +8,7 @@ In WIND_DOWN only those are left, with the buyers that the regime names.
 
 from __future__ import annotations
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import AUCTION, CALL_AUCTION, CONTINUOUS, ORDER_BOOK, PRE_OPEN, SANDBOX, WIND_DOWN
 from goldx.protocol.units import MG_PER_GRAM, format_money
 from matching.core import holders
@@ -37,7 +38,7 @@ def refuses(state: State, mode: int, buyer: Account | None = None) -> str:
 def refuses_new_business(state: State, what: str) -> str:
     """Return why nothing new may begin, such as an account or a deposit, or an empty text."""
     if state.regime is not None and state.regime.kind == WIND_DOWN:
-        return f"{what}: in WIND_DOWN positions are only closed, and metal and money only leave"
+        return write_detail(what, "in WIND_DOWN positions are only closed, and metal and money only leave")
     return ""
 
 
@@ -53,7 +54,7 @@ def refuses_client(state: State, owner: str) -> str:
         return refuses_new_business(state, "account.open")
     if len(known) < regime.max_clients:
         return ""
-    return f"max_clients: the sandbox allows {regime.max_clients}, and there are {len(known)}"
+    return write_detail("max_clients", f"the sandbox allows {regime.max_clients}, and there are {len(known)}")
 
 
 def refuses_orders(state: State, instrument: Instrument) -> str:
@@ -87,7 +88,8 @@ def refuses_value(state: State, value: int) -> str:
         ("max_total_value", regime.max_total_value, state.total_value),
     ):
         if value > cap - traded:
-            return f"{name}: the sandbox allows {format_money(cap)} CNY, of which {format_money(traded)} are traded"
+            words = f"the sandbox allows {format_money(cap)} CNY, of which {format_money(traded)} are traded"
+            return write_detail(name, words)
     return ""
 
 

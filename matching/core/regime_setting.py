@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import CLOSED, NEGOTIATED, ORDER_BOOK, REGIMES
 from matching.core import holders, phases, rfq_ends
 from matching.core.regime import mode_of
@@ -64,9 +65,9 @@ def end_centralised(state: State) -> None:
 def _misfit(state: State, regime: Regime) -> str:
     """Return why a regime does not go with what the venue has now, or an empty text."""
     if regime.has_lapsed(state.trading_day):
-        return f"last_trading_day: not before {state.trading_day}"
+        return write_detail("last_trading_day", f"not before {state.trading_day}")
     count = 0 if regime.max_clients is None else len(holders.clients(state))
     if regime.max_clients is not None and count > regime.max_clients:
-        return f"max_clients: there are {count} clients already"
+        return write_detail("max_clients", f"there are {count} clients already")
     unknown = [name for name in regime.buyers if name not in state.members]
-    return f"buyers: there is no member {unknown[0]}" if unknown else ""
+    return write_detail("buyers", f"there is no member {unknown[0]}") if unknown else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import APPROVED, LAST_CENTRALISED, NEGOTIATED, REGIMES, SANDBOX, TRADING_MODES, WIND_DOWN
 
 SHA256_DIGITS: Final = 64
@@ -97,20 +98,20 @@ class Regime:
             needed = "nothing new begins in WIND_DOWN"
         else:
             needed = f"{REGIMES[self.kind]} does not allow it; it needs SANDBOX or APPROVED"
-        return f"{name}: {needed}"
+        return write_detail(name, needed)
 
     def wrong_term(self) -> str:
         """Return what is wrong with the terms, or an empty text."""
         if not 0 <= self.kind < len(REGIMES):
-            return "regime: one of " + ", ".join(REGIMES)
+            return write_detail("regime", "one of " + ", ".join(REGIMES))
         document = (self.document_name, self.document_number, self.document_date, self.document_sha256)
         if self.kind != NEGOTIATED or any(document):
             if not self.document_name.strip() or not self.document_number.strip():
                 return "document_name, document_number: those of the document on which the regime rests"
             if not _is_date(self.document_date):
-                return "document_date: a date such as 2026-11-24"
+                return write_detail("document_date", "a date such as 2026-11-24")
             if len(self.document_sha256) != SHA256_DIGITS or self.document_sha256.strip("0123456789abcdef"):
-                return "document_sha256: 64 digits 0 to 9, a to f"
+                return write_detail("document_sha256", "64 digits 0 to 9, a to f")
         caps = (self.max_clients, self.max_day_value, self.max_total_value)
         if self.kind == SANDBOX:
             if None in caps or self.last_trading_day is None:
@@ -120,9 +121,9 @@ class Regime:
         elif any(cap is not None for cap in caps) or self.last_trading_day is not None:
             return "max_clients, max_day_value, max_total_value, last_trading_day: for SANDBOX alone"
         if self.buyers and self.kind != WIND_DOWN:
-            return "buyers: for WIND_DOWN alone"
+            return write_detail("buyers", "for WIND_DOWN alone")
         if not 0 <= self.hold_days <= LONGEST_HOLD_DAYS:
-            return f"min_hold_trading_days: 0 to {LONGEST_HOLD_DAYS}"
+            return write_detail("min_hold_trading_days", f"0 to {LONGEST_HOLD_DAYS}")
         return ""
 
 

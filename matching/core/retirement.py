@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import CLOSED
 from matching.core import deal_ends, rfq_ends
 from matching.core.state import State
@@ -22,7 +23,13 @@ def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
     elif name is not None and name not in state.accounts:
         state.refuse("market.cancel_orders", "UNKNOWN_ACCOUNT", name, symbol)
     elif not text.strip():
-        state.refuse("market.cancel_orders", "BAD_VALUE", name, symbol, "reason: a text for the owners of the orders")
+        state.refuse(
+            "market.cancel_orders",
+            "BAD_VALUE",
+            name,
+            symbol,
+            write_detail("reason", "a text for the owners of the orders"),
+        )
     else:
         orders = [order for order in state.orders.values() if order.instrument is instrument]
         found = [order for order in orders if name is None or order.account.name == name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, MAX_OPEN_RFQ_QUOTES, RFQ_FIRM_MS
 from goldx.protocol.units import format_weight
 from matching.core import direct_trades, holders, regime, rfq_ends
@@ -92,7 +93,9 @@ def _refusal(
         return reason, ""
     if quantity > request.quantity or (all_or_none and quantity < request.quantity):
         words = "the whole of" if all_or_none else "at most"
-        return "BAD_QUANTITY", f"quantity: {words} the {format_weight(request.quantity)} g that are asked for"
+        return "BAD_QUANTITY", write_detail(
+            "quantity", f"{words} the {format_weight(request.quantity)} g that are asked for"
+        )
     if account.name not in request.quotes and account.member.open_rfq_quotes >= MAX_OPEN_RFQ_QUOTES:
         return "TOO_MANY_OPEN", f"{account.member.name} has {MAX_OPEN_RFQ_QUOTES} open quotes in requests"
     if request.quoting_side() == BUY:

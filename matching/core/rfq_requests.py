@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from goldx.protocol.details import write_detail
 from goldx.protocol.terms import (
     BUY,
     HALTED,
@@ -132,17 +133,17 @@ def _refusal_of_terms(state: State, request: OpenRfq) -> tuple[str, str]:
     if reason:
         return reason, ""
     if request.side not in (BUY, SELL):
-        return "BAD_VALUE", "side: buy or sell"
+        return "BAD_VALUE", write_detail("side", "buy or sell")
     if not SHORTEST_RFQ_GRACE_MS <= request.grace_until - state.now <= LONGEST_RFQ_GRACE_MS:
-        return "BAD_VALUE", f"grace_ms: {SHORTEST_RFQ_GRACE_MS} to {LONGEST_RFQ_GRACE_MS}"
+        return "BAD_VALUE", write_detail("grace_ms", f"{SHORTEST_RFQ_GRACE_MS} to {LONGEST_RFQ_GRACE_MS}")
     if request.expire_at <= request.grace_until:
-        return "TOO_LATE", f"expire_at: later than the end of the grace, {request.grace_until}"
+        return "TOO_LATE", write_detail("expire_at", f"later than the end of the grace, {request.grace_until}")
     reason = quantity_refusal(instrument, request.quantity)
     if reason:
         return reason, ""
     unknown = [name for name in request.members if name not in state.members]
     if unknown:
-        return "UNKNOWN_MEMBER", f"members: {unknown[0][:32]}"
+        return "UNKNOWN_MEMBER", write_detail("members", unknown[0][:32])
     if request.account.member.open_requests >= MAX_OPEN_REQUESTS:
         return "TOO_MANY_OPEN", f"{request.account.member.name} has {MAX_OPEN_REQUESTS} open requests"
     return "", ""
@@ -170,7 +171,9 @@ def _refusal_of_acceptance(state: State, request: OpenRfq, limit: int, wanted: i
     if reason:
         return reason, ""
     if wanted > request.quantity:
-        return "BAD_QUANTITY", f"quantity: at most the {format_weight(request.quantity)} g that were asked for"
+        return "BAD_QUANTITY", write_detail(
+            "quantity", f"at most the {format_weight(request.quantity)} g that were asked for"
+        )
     return _refusal_of_requester(state, request)
 
 

@@ -7,6 +7,7 @@ from heapq import heappop
 from typing import Any, Final
 
 from goldx.protocol import terms
+from goldx.protocol.details import write_detail
 from matching.core import deal_ends, direct_trades, phases, regime_setting, rfq_ends, stops
 from matching.core.holdings import Account
 from matching.core.ids import ClientIds
@@ -126,7 +127,7 @@ def _wrong_day(state: State, text: str, rules: int) -> str:
         earliest = present + timedelta(1)
     day = _read_day(text)
     if day is None or not earliest <= day <= latest or day.weekday() > _FRIDAY:
-        return f"next_trading_day: a date from {earliest} to {latest}, Monday to Friday"
+        return write_detail("next_trading_day", f"a date from {earliest} to {latest}, Monday to Friday")
     return ""
 
 

@@ -71,7 +71,7 @@ def statements_list(
     show(
         by,
         page,
-        "statement day member account status due_day settled_by objection answer sha256",
+        "statement day member account status due_day accepted_by objection answer sha256",
         listing,
         lambda row: (
             row.statement_no,
@@ -80,7 +80,7 @@ def statements_list(
             row.account,
             row.status,
             row.due_day,
-            row.settled_by,
+            row.accepted_by,
             row.objection,
             row.answer,
             row.hash.hex(),

@@ -238,7 +238,7 @@ async def confirm(connection: AsyncConnection, member: str, key_id: str, number:
         same = select(columns.statement_no).where(columns.day == row.day, columns.member == member)
         same = same.where(columns.status.in_(ACCOUNT_STATEMENT.before("confirm")), columns.statement_no != number)
         numbers += await connection.scalars(same.order_by(columns.statement_no))
-    await _settle(connection, "confirm", member, numbers, {"key": key_id})
+    await _accept(connection, "confirm", member, numbers, {"key": key_id})
     return numbers
 
 
@@ -271,7 +271,7 @@ async def accept_due(connection: AsyncConnection, today: date) -> int:
     columns = account_statement.c
     late = select(columns.statement_no).where(columns.status == "ISSUED", columns.due_day < today)
     numbers = list(await connection.scalars(late.order_by(columns.statement_no)))
-    await _settle(connection, "accept", SERVICE, numbers, None)
+    await _accept(connection, "accept", SERVICE, numbers, None)
     return len(numbers)
 
 
@@ -284,11 +284,11 @@ async def _step_of_member(connection: AsyncConnection, member: str, name: str, n
     return row
 
 
-async def _settle(connection: AsyncConnection, name: str, by: str, numbers: Sequence[int], detail: object) -> None:
-    """Take the last step with statements, with who does it and when."""
+async def _accept(connection: AsyncConnection, name: str, by: str, numbers: Sequence[int], detail: object) -> None:
+    """Confirm or accept statements, and record who did it and when."""
     if not numbers:
         return
-    values = {"status": ACCOUNT_STATEMENT.steps[name].after, "settled_by": by, "settled_at": now_ms()}
+    values = {"status": ACCOUNT_STATEMENT.steps[name].after, "accepted_by": by, "accepted_at": now_ms()}
     await connection.execute(
         update(account_statement).where(among(account_statement.c.statement_no, numbers)).values(values)
     )

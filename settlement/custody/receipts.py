@@ -6,9 +6,9 @@ engine agree at every sequence.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, literal, or_, select
+from sqlalchemy import Row, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,10 +24,8 @@ from settlement.documents.custody import RECEIPT, RECEIPT_OPEN, RECEIPT_UNDER_WA
 from settlement.ledger import balances, outbox
 from settlement.lots import acceptance, locks, lots
 from settlement.tables.custody import receipt
+from settlement.tables.ledger import outbox as outbox_table
 from settlement.tables.lots import lot, lot_lock
-
-DECLINED: Final = "DECLINED"
-"""Reason of a void receipt that nobody approved."""
 
 
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
@@ -109,15 +107,18 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def _approved_before(connection: AsyncConnection, lot_ids: Sequence[int], but: Sequence[int]) -> set[int]:
-    """Return the lots for which another receipt was approved before, so that their load-in was charged."""
-    approved_once = or_(receipt.c.status == "CANCELLED", and_(receipt.c.status == "VOID", receipt.c.reason != DECLINED))
-    query = select(receipt.c.lot_id).where(among(receipt.c.lot_id, lot_ids), approved_once)
-    return set((await connection.execute(query.where(receipt.c.receipt_no.not_in(but)))).scalars())
+    """Return the lots for which another receipt was approved before, so that their load-in was charged.
+
+    What was approved is in the outbox, whatever the engine answered and whatever became of the receipt.
+    """
+    query = select(receipt.c.lot_id).where(among(receipt.c.lot_id, lot_ids), receipt.c.receipt_no.not_in(but))
+    queued = (outbox_table.c.kind == "receipt") & (outbox_table.c.subject == receipt.c.receipt_no)
+    return set(await connection.scalars(query.join(outbox_table, queued)))
 
 
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Void the receipts; the lots stay registered."""
-    await advance(connection, receipt, RECEIPT, by, "decline", subjects, {"reason": DECLINED})
+    await advance(connection, receipt, RECEIPT, by, "decline", subjects, {"reason": "DECLINED"})
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:

@@ -16,8 +16,6 @@ RECEIPT: Final = Machine(
         "cancel": Step(("LIVE",), "CANCELLED", (ENGINE,), people=2),
     },
 )
-REISSUED: Final = "load-out {} was not collected"
-"""Reason of a receipt for a lot that came back from a load-out, with the number of the load-out."""
 RECEIPT_OPEN: Final = RECEIPT.open
 """The receipt is proposed or live: its lot can have no other one."""
 RECEIPT_ISSUED: Final = RECEIPT.after("issue", "reissue", "cancel")

@@ -21,7 +21,6 @@ from settlement.base import audit, proposals, trading_days
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance, load
 from settlement.charges import accruals, tariff
-from settlement.documents.custody import REISSUED
 from settlement.documents.load_outs import LOAD_OUT, UNCOLLECTED
 from settlement.ledger import outbox
 from settlement.load_outs import load_outs
@@ -109,7 +108,8 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
                 "symbol": row.symbol,
                 "fine_mg": held.fine_mg,
                 "status": "LIVE",
-                "reason": REISSUED.format(number),
+                "load_out_no": number,
+                "reason": f"load-out {number} was not collected",
             }
             for held in await connection.execute(fine.order_by(lot.c.lot_id))
         ]

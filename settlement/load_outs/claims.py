@@ -4,7 +4,7 @@ A claim is open to the holder of the load-out within CLAIM_DAYS working days of 
 sheet 2.8). It freezes the record of the lots (lock CLAIM) and goes to an umpire laboratory, which is accredited and has
 not assayed the lots before; two people decide by its result, and the side that was wrong pays the umpire. The claim is
 upheld if the umpire finds less than the certificates by more than the splitting limit of the form (domain sheet 3.5),
-else dismissed; there is at most one decided claim about a lot. Weight and visible faults are settled at the counter
+else dismissed; there is at most one decided claim about a lot. Weight and visible faults are decided at the counter
 before the signatures.
 
 The venue pays an upheld claim out of its own account, by a correction that names the claim

@@ -33,10 +33,10 @@ async def prices(connection: AsyncConnection) -> dict[str, int]:
         price = reference if last is None else last
         if price is not None:
             found[symbol] = int(price)
-    settled = select(day_price.c.symbol, day_price.c.settlement_price).ext(distinct_on(day_price.c.symbol))
-    settled = settled.where(day_price.c.settlement_price.is_not(None))
-    settled = settled.order_by(day_price.c.symbol, day_price.c.day.desc())
-    return found | {symbol: int(price) for symbol, price in await connection.execute(settled)}
+    newest = select(day_price.c.symbol, day_price.c.settlement_price).ext(distinct_on(day_price.c.symbol))
+    newest = newest.where(day_price.c.settlement_price.is_not(None))
+    newest = newest.order_by(day_price.c.symbol, day_price.c.day.desc())
+    return found | {symbol: int(price) for symbol, price in await connection.execute(newest)}
 
 
 async def of(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, int | None]:

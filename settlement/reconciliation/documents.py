@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH
 from settlement.base.database import among
 from settlement.base.sub_accounts import HOLD, PLEDGE, Legs, sub_account
-from settlement.documents.custody import REISSUED
 from settlement.documents.kinds import MOVEMENTS
 from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
@@ -153,9 +152,9 @@ async def _written_since(connection: AsyncConnection, since: Since) -> dict[str,
     items = select(outbox.c.kind, outbox.c.subject).where(among(outbox.c.reference, references))
     for kind, subject in await connection.execute(items):
         wanted[kind].add(subject)
-    came_back = [REISSUED.format(number) for number in since.numbers(load_out.name)]
-    reissued = select(receipt.c.receipt_no).where(among(receipt.c.reason, came_back))
+    came_back = since.numbers(load_out.name)
     if came_back:
+        reissued = select(receipt.c.receipt_no).where(among(receipt.c.load_out_no, came_back))
         wanted["receipt"].update(await connection.scalars(reissued))
     return wanted
 
@@ -199,13 +198,12 @@ async def _origins(
 
     Every other live receipt has an item.
     """
-    accounts = select(load_out.c.load_out_no, load_out.c.account)
-    owners = {REISSUED.format(row[0]): row[1] for row in await connection.execute(accounts)}
-    query = select(receipt.c.receipt_no, receipt.c.account, receipt.c.reason, receipt.c.status)
+    query = select(receipt.c.receipt_no, receipt.c.account, receipt.c.status, load_out.c.account.label("owner"))
+    query = query.join_from(receipt, load_out, receipt.c.load_out_no == load_out.c.load_out_no, isouter=True)
     if wanted is not None:
         query = query.where(among(receipt.c.receipt_no, wanted))
     for row in await connection.execute(query.order_by(receipt.c.receipt_no)):
-        if row.reason in owners:
-            facts.same(f"receipt:{row.receipt_no} account", owners[row.reason], row.account)
+        if row.owner is not None:
+            facts.same(f"receipt:{row.receipt_no} account", row.owner, row.account)
         elif row.status == "LIVE" and reference_of("receipt", row.receipt_no) not in sent:
             facts.same(f"receipt:{row.receipt_no} origin", "void", "live")

@@ -204,7 +204,7 @@ class Shown(NamedTuple):
     answers: Sequence[EngineAnswer]
 
     @property
-    def settled(self) -> bool:
+    def finished(self) -> bool:
         """Return whether the outcome is final: it is decided, and the engine has answered everything sent there."""
         return self.status != "PROPOSED" and all(answer.status not in OUTBOX_OPEN for answer in self.answers)
 
@@ -283,7 +283,7 @@ async def wait_for(engine: AsyncEngine, number: int, seconds: float) -> Shown:
     while True:
         async with engine.connect() as connection:
             found = await show_proposal(connection, number)
-        if found.settled or clock() >= until:
+        if found.finished or clock() >= until:
             return found
         await asyncio.sleep(PAUSE)
 

@@ -89,7 +89,7 @@ class Ledger:
         """The sequence that this writer has reached; a different one means that another writer has written since."""
 
     async def open(self) -> int:
-        """Return the sequence reached. Raises WrongShard if the database has settled another shard's events."""
+        """Return the sequence reached. Raises WrongShard if the database has posted another shard's events."""
         self._forget()
         async with self._engine.begin() as connection:
             await connection.execute(

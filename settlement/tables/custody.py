@@ -38,6 +38,7 @@ receipt = Table(
     integer("fine_mg"),
     string("status"),
     string("reason", null=True),
+    Column("load_out_no", BigInteger, ForeignKey("load_out.load_out_no")),
     one_of("status", RECEIPT.states),
     CheckConstraint("fine_mg > 0", name="fine"),
     Index(
@@ -46,7 +47,9 @@ receipt = Table(
         unique=True,
         postgresql_where=text(is_in("status", RECEIPT_OPEN)),
     ),
+    Index("ix_receipt_load_out_no", "load_out_no", postgresql_where=text("load_out_no IS NOT NULL")),
 )
+"""``load_out_no``: the load-out that the lot came back from, without having been collected."""
 ENCUMBRANCE_KINDS = ("PLEDGE", "LEGAL_HOLD")
 
 encumbrance = Table(

@@ -32,16 +32,16 @@ account_statement = Table(
     string("status"),
     Column("due_day", Date, nullable=False),
     integer("issued_at"),
-    string("settled_by", null=True),
-    integer("settled_at", null=True),
+    string("accepted_by", null=True),
+    integer("accepted_at", null=True),
     string("objection", null=True),
     string("answer", null=True),
     one_of("status", ACCOUNT_STATEMENT.states),
     CheckConstraint("length(hash) = 32", name="hash_sha256"),
     CheckConstraint(
-        f"({is_in('status', ACCOUNT_STATEMENT.final)}) = (settled_by IS NOT NULL) "
-        "AND (settled_by IS NULL) = (settled_at IS NULL)",
-        name="settled_by_someone",
+        f"({is_in('status', ACCOUNT_STATEMENT.final)}) = (accepted_by IS NOT NULL) "
+        "AND (accepted_by IS NULL) = (accepted_at IS NULL)",
+        name="accepted_by_someone",
     ),
     CheckConstraint("status <> 'DISPUTED' OR objection IS NOT NULL", name="objected_why"),
     Index("uq_account_statement_day_member_account", "day", "member", text("coalesce(account, '')"), unique=True),

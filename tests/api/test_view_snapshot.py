@@ -40,7 +40,7 @@ async def traded(
                 await member.place(desk.a, desk.symbol, "sell", "2", f"60{number % 5}.00")
                 await other.place(desk.b, desk.symbol, "buy", "1", "602.00")
         await until(file.exists)
-        await settled(server)
+        await answered(server)
         await services.stop_gateway(server)
         yield services, file
 
@@ -49,7 +49,7 @@ async def start(services: ShardServices, folder: Path) -> GatewayServer:
     return await services.start_gateway(data_dir=folder, view_snapshot_every=EVERY)
 
 
-async def settled(server: GatewayServer) -> None:
+async def answered(server: GatewayServer) -> None:
     """Wait until all commands are answered, including those that end the sessions' orders."""
     await until(lambda: len(server.gateway.sessions) == 0 and server.gateway.sequencer.waiting == 0)
     await asyncio.sleep(0.2)
@@ -85,7 +85,7 @@ async def test_a_gateway_begins_with_its_snapshot_and_has_the_same_view(
         restored = await start(services, tmp_path)
         assert min(asked) == end - 1, "only the last frame of the snapshot, and later ones, are read"
         folded = await services.start_gateway("gateway-2", data_dir=tmp_path / "other")
-        await settled(restored)
+        await answered(restored)
         await until(lambda: folded.gateway.view.sequence == restored.gateway.view.sequence)
         assert body(restored) == body(folded)
         assert [thread is threading.main_thread() for thread in threads] == [False], "the loop keeps the name meanwhile"

@@ -59,7 +59,7 @@ BUGS = (
     Bug(
         "a definition moves the reference price",
         LISTING,
-        '            detail = "reference_price: market.set_reference alone changes it"\n',
+        '            detail = write_detail("reference_price", "market.set_reference alone changes it")\n',
         "            pass\n",
     ),
     # References

@@ -201,7 +201,7 @@ BANKING_BUGS = (
     Bug("money that came back is shown as a payment's", NEAR, "AND m.cash_id NOT IN (SELECT cash_id FROM back)", ""),
     Bug("money of a later day counts", PROOF, "ledger = after - await", "ledger = 0 * after - await"),
     Bug(
-        "a payment is settled by one of a later day",
+        "a payment is offset by one of a later day",
         PROOF,
         "m.how = 'OFFSET' AND there.day <= :day",
         "m.how = 'OFFSET'",

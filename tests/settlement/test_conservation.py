@@ -292,7 +292,7 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
             else:
                 await clerks.do((name, *values))
             assert (await three_way.reconcile(exchange.engine, ONE)).breaks == (), name
-        await until_settled(exchange)
+        await until_posted(exchange)
         await check_pool(exchange)
     finally:
         engine_at_work.cancel()
@@ -300,7 +300,7 @@ async def killed_and_conserved(operations: list[tuple[object, ...]], database_ur
         await exchange.engine.dispose()
 
 
-async def until_settled(exchange: SmallExchange) -> None:
+async def until_posted(exchange: SmallExchange) -> None:
     """Wait until nothing waits for the engine and all its events are posted."""
     waits = select(func.count()).where(outbox.c.status.in_(OUTBOX_OPEN))
     while True:

@@ -12,7 +12,12 @@ from typing import Any, Final
 import msgspec
 
 from goldx.protocol.commands import AnyCommand
-from goldx.protocol.events import AnyEvent
+from goldx.protocol.deal_commands import DealCommand
+from goldx.protocol.details import ABOUT_FIELDS, read_detail, write_detail
+from goldx.protocol.events import AnyEvent, CommandRejected
+from goldx.protocol.quote_commands import LimitCommand
+from goldx.protocol.rfq_commands import RfqCommand
+from goldx.protocol.wire import CODECS
 from matching.core.engine import Engine
 from matching.core.state import Events
 
@@ -51,8 +56,25 @@ def apply_plain(engine: Engine, at: int, command: tuple[Any, ...]) -> Events:
 
 
 def apply(engine: Engine, at: int, command: AnyCommand) -> list[AnyEvent]:
-    """Apply a command and return its events as Structs; a tuple that does not fit its Struct is an error."""
-    return [read_event(event) for event in apply_plain(engine, at, command_tuple(command))]
+    """Apply a command and return its events as Structs; a tuple that does not fit its Struct is an error.
+
+    So is a refusal whose detail does not name a field, where gateways read the field from it.
+    """
+    found = [read_event(event) for event in apply_plain(engine, at, command_tuple(command))]
+    if isinstance(command, DealCommand | RfqCommand | LimitCommand):
+        for event in found:
+            if isinstance(event, CommandRejected) and event.method == command.method:
+                check_detail(event)
+    return found
+
+
+def check_detail(event: CommandRejected) -> None:
+    """Check that a detail is absent, for people alone by its reason, or names a field that the protocol has."""
+    if event.detail is not None and event.reason in ABOUT_FIELDS:
+        detail = read_detail(event.reason, event.detail)
+        assert detail is not None, event
+        assert detail.field in CODECS, event
+        assert write_detail(*detail) == event.detail
 
 
 def read_event(event: tuple[Any, ...]) -> AnyEvent:

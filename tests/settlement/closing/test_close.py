@@ -154,7 +154,7 @@ async def test_an_end_that_was_kept_gets_no_rows_later(three_days_closed: SmallE
             "VALUES ('2020-01-01', -2, -1, 1, 'CLOSING', 1, 'x')",
             "business_day",
         ),
-        ("UPDATE account_statement SET status = 'CONFIRMED', settled_by = 'x', settled_at = 1", "account_statement"),
+        ("UPDATE account_statement SET status = 'CONFIRMED', accepted_by = 'x', accepted_at = 1", "account_statement"),
         ("UPDATE trading_day SET day = day - 30", "trading_day"),
         ("UPDATE trading_day SET kept = NOT kept", "trading_day"),
         ("INSERT INTO phase_change VALUES (9999, 1, 'AU', 1, 0)", "phase_change"),

@@ -280,8 +280,8 @@ async def test_a_member_confirms_over_rest(exchange: SmallExchange, rest: Rest) 
     assert await rest.own("M1", "POST", f"/v1/statements/{whole}/confirm", headers=headers) == confirmed
     assert (await rest.own("M1", "POST", f"/v1/statements/{house}/confirm", 409))["reason"] == "ILLEGAL_STEP"
     rows = (await rest(ONE, "GET", "/account-statements", params={"member": "M1"}))["statements"]
-    assert {(row["status"], row["settled_by"]) for row in rows} == {("CONFIRMED", "M1")}
-    assert all(row["settled_at"] for row in rows)
+    assert {(row["status"], row["accepted_by"]) for row in rows} == {("CONFIRMED", "M1")}
+    assert all(row["accepted_at"] for row in rows)
     async with exchange.engine.connect() as connection:
         query = select(audit_log).where(audit_log.c.action == "account_statement.confirm")
         acts = list(await connection.execute(query))
@@ -309,7 +309,7 @@ async def test_an_objection_is_answered_and_then_time_decides(exchange: SmallExc
     assert await do(exchange, statements.accept_due, due) == 0
     assert await do(exchange, statements.accept_due, due + timedelta(days=1)) == 1
     (row,) = (await rest.own("M1", "GET", "/v1/statements", params={"account": "M1.H"}))["statements"]
-    assert (row["status"], row["settled_by"]) == ("ACCEPTED", "settlement")
+    assert (row["status"], row["accepted_by"]) == ("ACCEPTED", "settlement")
     assert (row["objection"], row["answer"]) == ("500 fen were 600", "the bank has 500")
 
 

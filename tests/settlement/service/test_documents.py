@@ -101,10 +101,10 @@ async def test_an_approver_sees_lots_and_accounts(exchange: SmallExchange, rest:
         ("receipt_cancel", [lots[1]], ["A.H"]),
     ]
     (issued,) = (await rest("auditor", "GET", "/proposals", params={"status": "APPROVED"}))["proposals"]
-    assert (issued["lots"], issued["settled"]) == (lots, True)
+    assert (issued["lots"], issued["finished"]) == (lots, True)
     assert [answer["status"] for answer in issued["answers"]] == ["DONE"] * 3
     one = await rest("auditor", "GET", f"/proposals/{found[0]['proposal_id']}")
-    assert (one["settled"], one["decided_by"], one["answers"]) == (False, None, [])
+    assert (one["finished"], one["decided_by"], one["answers"]) == (False, None, [])
     await rest("auditor", "GET", "/proposals/99", 422)
     await rest("auditor", "GET", "/proposals", 422, params={"status": "LOST"})
 

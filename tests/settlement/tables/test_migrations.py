@@ -1,7 +1,7 @@
 """Migrations of databases that have rows already."""
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,6 +9,8 @@ from settlement.base import audit, changes, database
 from settlement.migrations.forward import upgrade
 from settlement.reconciliation import histories
 from settlement.tables.assays import assay_exchange, assay_exchange_party
+from settlement.tables.custody import receipt
+from settlement.tables.papers import account_statement
 
 BREAK = text(
     "INSERT INTO recon_break (kind, subject, asset, expected, found, owner, status, opened_at, first_run, last_run, "
@@ -131,7 +133,7 @@ async def test_revoked_keys_are_ended_by_whom_the_audit_log_names(database_url: 
     await engine.dispose()
 
 
-async def test_exchanges_of_assays_keep_their_histories_under_their_new_name(database_url: str) -> None:
+async def test_rows_keep_their_histories_under_new_names_of_tables_and_columns(database_url: str) -> None:
     engine = database.connect(database_url)
     async with engine.begin() as connection:
         await connection.run_sync(upgrade, "0050")
@@ -155,10 +157,22 @@ async def test_exchanges_of_assays_keep_their_histories_under_their_new_name(dat
             await audit.record(connection, audit.Act("clerk-1", "exchange.open", f"exchange:{number}"))
         await connection.execute(text("UPDATE exchange SET status = 'VOID' WHERE exchange_no = 3"))
         await audit.record(connection, audit.Act("clerk-1", "exchange.void", "exchange:3"))
+        await connection.execute(
+            text(
+                "INSERT INTO account_statement (day, member, content, hash, status, due_day, issued_at, settled_by, "
+                "settled_at) SELECT '2026-11-30', member, '', sha256(''), 'CONFIRMED', '2026-12-01', 1, member, 2 "
+                "FROM unnest(ARRAY['M1', 'M2']) AS member"
+            )
+        )
+        await audit.record(connection, audit.Act("settlement", "day.close", "day:2026-11-30"))
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE exchange SET split_limit_e5 = 90 WHERE exchange_no = 2"))
+        await connection.execute(text("UPDATE account_statement SET due_day = '2027-01-01' WHERE member = 'M2'"))
     await database.migrate(database_url)
     async with engine.begin() as connection:
+        assert [found.key for found in await changes.differences(connection, account_statement)] == ["2"], "by hand"
+        accepted = await connection.execute(select(account_statement.c.accepted_by, account_statement.c.accepted_at))
+        assert sorted(tuple(row) for row in accepted) == [("M1", 2), ("M2", 2)]
         assert [found.key for found in await changes.differences(connection, assay_exchange)] == ["2"], "by hand"
         assert await changes.differences(connection, assay_exchange_party) == []
         facts = histories.Facts()
@@ -206,4 +220,30 @@ async def test_red_invoices_get_the_two_people_of_the_correction(database_url: s
     with pytest.raises(IntegrityError, match="line without a number"):
         async with engine.begin() as connection:
             await connection.exec_driver_sql(again)
+    await engine.dispose()
+
+
+async def test_receipts_name_the_load_outs_that_their_reasons_named(database_url: str) -> None:
+    engine = database.connect(database_url)
+    reasons = ("load-out 1 was not collected", "load-out 9 was not collected", "DECLINED", None, "see load-out 1")
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0053")
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(
+            text(
+                "INSERT INTO load_out (account, symbol, warehouse, ask_mg, allocated_mg, price, price_source, "
+                "over_short_fen, lots_by, type, own_mg, declared_use, from_day, until_day, collector, collector_id, "
+                "code_salt, code_hash, id_hash, status, applied_at) SELECT 'A.H', 'AU', 'XM1', 1, 1, 1, 'x', 0, "
+                "'AGE', 'SELF', 0, 'INVESTMENT', '2026-11-30', '2026-11-30', 'x', 'x', '', '', '', "
+                "'CANCELLED', 1"
+            )
+        )
+        for number, reason in enumerate(reasons, 1):
+            added = "INSERT INTO receipt (lot_id, account, symbol, fine_mg, status, reason) "
+            row = {"number": number, "reason": reason}
+            await connection.execute(text(added + "VALUES (:number, 'A.H', 'AU', 1, 'VOID', :reason)"), row)
+    await database.migrate(database_url)
+    async with engine.connect() as connection:
+        found = await connection.execute(select(receipt.c.load_out_no).order_by(receipt.c.receipt_no))
+        assert list(found.scalars()) == [1, None, None, None, None]
     await engine.dispose()
