@@ -14,6 +14,7 @@ from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
 from settlement.closing import close, day_report, listing, opening, prices, signing, taking_over, why
 from settlement.documents.closing import CAPACITIES, DAY_DIFFERENCE
+from settlement.ledger import market_proposals
 from settlement.service import movements
 
 router = new_router()
@@ -73,6 +74,17 @@ async def close_days(by: Clerk, gateway: TheGateway, _: Transaction, request: Cl
 async def get_obstacles(_: AnyStaff, connection: Transaction, page: ThePage) -> dict[str, Any]:
     """List what stands in the way of closing, signing and opening now, and who can clear it."""
     return listed("obstacles", lambda found: found._asdict(), await why.listing(connection, page))
+
+
+@router.get("/market-proposals")
+async def get_market_proposals(_: AnyStaff, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List what one operator has proposed in the market and no second one has confirmed, oldest first.
+
+    A far reference price, terms that take two people, the annulment of a trade, the end of a day ahead of the calendar,
+    a legal regime. A second operator confirms it by the same command: `method` with `params`. All is void with the end
+    of the trading day `lapses`, the annulment of a trade earlier if the terms of its instrument say so.
+    """
+    return listed("proposals", lambda one: one._asdict(), await market_proposals.listing(connection, page))
 
 
 @router.get("/days/{day}")

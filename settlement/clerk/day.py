@@ -11,6 +11,7 @@ import click
 from goldx.hosting.settings import Settings
 from goldx.output import JSON, print_record, print_table, wants_json
 from goldx.protocol.units import format_price
+from goldx.timetable.venue_time import shown_time
 from settlement.clerk.day_differences import difference
 from settlement.clerk.group import ANYBODY, act, check_actor, may, read, show
 from settlement.clerk.options import DAY, write_new
@@ -19,6 +20,7 @@ from settlement.closing import close as closing
 from settlement.closing import why as reasons
 from settlement.closing.progress import StepProgress
 from settlement.documents.closing import CAPACITIES
+from settlement.ledger import market_proposals
 from settlement.service.commands import on_database
 from settlement.service.listings import PAGE
 
@@ -128,6 +130,33 @@ def why(context: click.Context, page: PageRequest) -> None:
     """Show what stands in the way of closing, signing and opening, and who can clear it; exit 1 if anything does."""
     found = show(context.obj, page, "step what who", reasons.listing, lambda one: one, ANYBODY)
     context.exit(1 if found else 0)
+
+
+@day.command("proposals")
+@PAGE
+@click.pass_obj
+def list_proposals(by: str, page: PageRequest) -> None:
+    """Show what one operator has proposed in the market and no second one has confirmed, and what confirms it.
+
+    It is void with the end of the trading day that `lapses` names.
+    """
+    show(
+        by,
+        page,
+        "number method subject proposed_by proposed_at lapses does confirm",
+        market_proposals.listing,
+        lambda one: (
+            one.number,
+            one.method,
+            one.subject,
+            one.proposed_by,
+            shown_time(one.proposed_at),
+            one.lapses,
+            one.does,
+            one.command,
+        ),
+        ANYBODY,
+    )
 
 
 @day.command("left-open")

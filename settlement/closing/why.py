@@ -12,6 +12,7 @@ from settlement.closing.obstacles import Obstacle
 from settlement.closing.steps import STEPS
 from settlement.documents.closing import BLOCKED, CAPACITIES, CLOSED, DONE
 from settlement.documents.registered import ACTIVE
+from settlement.ledger import market_proposals
 from settlement.reconciliation import past_limits
 from settlement.tables.base import staff
 from settlement.tables.closing import business_day, day_record
@@ -33,7 +34,8 @@ async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
     Each obstacle is looked at now, not as it was when the close stopped, as far as that takes no close.
     """
     unclosed = await close.unclosed(connection)
-    found = await _unsigned(connection)
+    found = await _not_ended(connection)
+    found += await _unsigned(connection)
     found += [
         Obstacle("archive", f"the record of {day} is not archived", "settlement, by itself: `goldx health settlement`")
         for day in await archive.waiting(connection)
@@ -48,6 +50,22 @@ async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
     ]
     known = {one.what for one in found}
     return found + [one for one in await _opening(connection) if one.what not in known]
+
+
+async def _not_ended(connection: AsyncConnection) -> list[Obstacle]:
+    """Return what operators have proposed that keeps the present day from ending, or is void when it ends.
+
+    Nobody else is asked for it, and with the end of the day it would be lost without a word.
+    """
+    return [
+        Obstacle(
+            "end",
+            f"{one.lapses}: {one.does}, as {one.proposed_by} has proposed; it is void with the end of the day",
+            f"another operator confirms it: `{one.command}`",
+        )
+        for one in await market_proposals.listing(connection)
+        if one.method in market_proposals.OF_THE_DAY
+    ]
 
 
 async def _steps(connection: AsyncConnection, day: Day) -> list[Obstacle]:

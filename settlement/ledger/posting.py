@@ -43,22 +43,29 @@ from goldx.streams.frames import EventFrame
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.ledger import OUTBOX_CLOSED
+from settlement.ledger import market_proposals
 from settlement.ledger.outbox import OutboxItem
 
 _HOLDING_METHODS = ("holding.adjust", "holding.settle")
 
 _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
-_SELDOM = _REFERRING | {
-    TradeBusted,
-    AccountOpened,
-    InstrumentDefined,
-    ReferenceChanged,
-    PhaseChanged,
-    DayEnded,
-}
+_OF_PROPOSALS = frozenset((*market_proposals.PROPOSED, *market_proposals.ENDING))
+_SELDOM = (
+    _REFERRING
+    | _OF_PROPOSALS
+    | {
+        TradeBusted,
+        AccountOpened,
+        InstrumentDefined,
+        ReferenceChanged,
+        PhaseChanged,
+        DayEnded,
+    }
+)
 """The events that settlement writes down, besides trades and holdings."""
 WRITTEN: Final = _SELDOM | {Trade, HoldingChanged}
 """All events that settlement writes down."""
+_MOVING: Final = _REFERRING | {TradeBusted}
 _sequence_of = attrgetter("sequence")
 _buyer_of = attrgetter("buy_account", "symbol")
 _seller_of = attrgetter("sell_account", "symbol")
@@ -105,6 +112,7 @@ class PostedBatch:
     days: list[DayEnded] = field(default_factory=list)
     phases: list[PhaseChanged] = field(default_factory=list)
     references: dict[str, int] = field(default_factory=dict)
+    proposals: market_proposals.Changes = field(default_factory=dict)
     entries: list[tuple[int, str, int, str | None]] = field(default_factory=list)
     lines: list[tuple[int, int, AccountKey, int]] = field(default_factory=list)
     done: list[tuple[OutboxItem, int]] = field(default_factory=list)
@@ -182,6 +190,8 @@ def _in_order(events: Iterable[AnyEvent], after: int, expected: int) -> list[Any
 
 def _keep(batch: PostedBatch, event: AnyEvent) -> None:
     """Set aside an event that comes seldom."""
+    if type(event) in _OF_PROPOSALS:
+        market_proposals.note(batch.proposals, event)
     if isinstance(event, AccountOpened):
         batch.accounts.append(event)
     elif isinstance(event, InstrumentDefined):
@@ -193,7 +203,7 @@ def _keep(batch: PostedBatch, event: AnyEvent) -> None:
         batch.days.append(event)
     elif isinstance(event, PhaseChanged):
         batch.phases.append(event)
-    else:
+    elif type(event) in _MOVING:
         batch.moving.append(event)
 
 

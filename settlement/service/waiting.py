@@ -19,6 +19,7 @@ from settlement.documents.closing import CAPACITIES, CLOSED, DAY_DIFFERENCE
 from settlement.documents.machine import CLERK, OPERATOR
 from settlement.documents.reconciliation import BREAK_WAITS
 from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
+from settlement.ledger import market_proposals
 from settlement.reconciliation.breaks import days_old
 from settlement.tables.banking import payment_in_file, payment_order
 from settlement.tables.base import proposal
@@ -46,16 +47,17 @@ class Waiting(NamedTuple):
 
 
 _ORDER: Final = {
-    "proposal": 0,
-    "close": 1,
-    "sign": 2,
-    "break": 3,
-    "withdrawal": 4,
-    "payment_order": 5,
-    "payment": 6,
-    "near_tie": 6,
-    "statement": 7,
-    "invoice": 8,
+    "market_proposal": 0,
+    "proposal": 1,
+    "close": 2,
+    "sign": 3,
+    "break": 4,
+    "withdrawal": 5,
+    "payment_order": 6,
+    "payment": 7,
+    "near_tie": 7,
+    "statement": 8,
+    "invoice": 9,
 }
 """The order of the kinds; a payment stays in its place if what else it may be becomes known."""
 
@@ -79,7 +81,8 @@ def _order(key: str) -> Any:
 async def listing(connection: AsyncConnection, by: str, page: PageRequest = ALL) -> Page[Waiting]:
     """Return what waits for one of the staff, kind by kind, oldest first. Raises BadValue for an unknown one."""
     held = await registry.staff_permissions(connection, by)
-    found = [*await _proposals(connection, by, held), *await _days(connection, by, held)]
+    found = await _market(connection, by) if OPERATOR in held else []
+    found += [*await _proposals(connection, by, held), *await _days(connection, by, held)]
     found += await _breaks(connection, by)
     if CLERK in held:
         found += [*await _payments(connection), *await _bank(connection), *await _papers(connection, by)]
@@ -93,6 +96,21 @@ def part(found: Iterable[Waiting], page: PageRequest) -> Page[Waiting]:
 
 def _days_since(at: int) -> int:
     return max(0, now_ms() - at) // _DAY_MS
+
+
+async def _market(connection: AsyncConnection, by: str) -> list[Waiting]:
+    """Return what other operators have proposed in the market: it is in force when a second one confirms it."""
+    return [
+        Waiting(
+            "market_proposal",
+            str(one.number),
+            f"{one.does} (proposed by {one.proposed_by}, void with the end of {one.lapses})",
+            _days_since(one.proposed_at),
+            one.command,
+        )
+        for one in await market_proposals.listing(connection)
+        if one.proposed_by != by
+    ]
 
 
 async def _proposals(connection: AsyncConnection, by: str, held: Iterable[str]) -> list[Waiting]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
 from settlement.base import bulk, trading_days
-from settlement.ledger import busts, chain, day_ends, outbox, own_stock
+from settlement.ledger import busts, chain, day_ends, market_proposals, outbox, own_stock
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, PostedBatch, Sifted, post_movements, references_in, sift
 from settlement.ledger.rows import Numbers, Rows
@@ -214,6 +214,7 @@ class Ledger:
         await busts.record(connection, batch.busts)
         await trading_days.record(connection, batch.days)
         await day_ends.record_phases(connection, batch.phases)
+        await market_proposals.record(connection, batch.proposals, day_ended=bool(batch.days))
         for ended in batch.days:
             await day_ends.keep(connection, ended.sequence)
         await movements.close(connection, batch.done, batch.refused)

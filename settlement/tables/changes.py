@@ -52,6 +52,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "engine_holding": _ENGINE + "its totals are compared with the ledger, and the engine goes by figures of its own",
     "trade": _ENGINE + "compared with the ledger, trade by trade",
     "stock": _ENGINE + "computed again from the whole ledger",
+    "market_proposal": _ENGINE + "shown, and nothing follows from it: the engine alone decides",
     "progress": _ENGINE + "compared with the ledger, and with the next event that is posted",
     "holding_at_end": _END,
     "stock_at_end": _END,

@@ -107,6 +107,19 @@ trade = Table(
     CheckConstraint("price > 0 AND quantity > 0 AND amount > 0 AND buy_fee >= 0 AND sell_fee >= 0", name="positive"),
 )
 
+market_proposal = Table(
+    "market_proposal",
+    metadata,
+    Column("method", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    string("proposed_by"),
+    integer("proposed_at"),
+    string("does"),
+    string("params", null=True),
+)
+"""Proposals of one operator in the market that no second one has confirmed; ``number`` is the event's sequence."""
+
 trade_bust = Table(
     "trade_bust",
     metadata,

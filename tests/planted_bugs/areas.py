@@ -165,6 +165,7 @@ AREAS = (
             "tests/settlement/ledger/test_ledger.py",
             "tests/settlement/ledger/test_rows.py",
             "tests/settlement/ledger/test_event_frames.py",
+            "tests/settlement/ledger/test_market_proposals.py",
             "tests/settlement/service/test_ahead.py",
         ),
         ("-k", "not any_trading"),  # generated: it would shrink each failure

@@ -6,6 +6,7 @@ POSTING = "ledger/posting.py"
 ROWS = "ledger/rows.py"
 FRAMES = "ledger/event_frames.py"
 WRITER = "service/writer.py"
+PROPOSALS = "ledger/market_proposals.py"
 
 BUGS = (
     Bug(
@@ -256,5 +257,18 @@ BUGS = (
         WRITER,
         '"reference": references, "last": prices}',
         '"reference": prices, "last": references}',
+    ),
+    Bug(
+        "a confirmed proposal is still listed",
+        PROPOSALS,
+        "event if isinstance(event, PROPOSED) else None",
+        "event if isinstance(event, PROPOSED) else changes.get(key_of(event))",
+    ),
+    Bug("what operators have proposed outlives the day", PROPOSALS, "    if day_ended:\n", "    if False:\n"),
+    Bug(
+        "terms are shown as anybody has sent them",
+        PROPOSALS,
+        "query.where(columns.actor == row.proposed_by)",
+        "query.where(columns.actor != row.proposed_by)",
     ),
 )

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from goldx.client.keys import Key
+from goldx.protocol.commands import MarketSetReference
 from settlement.banking import withdrawals
 from settlement.base import registry, working_days
 from settlement.closing.obstacles import Blocked
@@ -63,6 +64,9 @@ async def fill(exchange: SmallExchange, rest: Rest) -> None:
 async def _differ(exchange: SmallExchange) -> None:
     """A day that cannot be closed, as engine and ledger differ at its end, and breaks that stop the next one."""
     await begin_day(exchange, DAYS[3])
+    far = [MarketSetReference(symbol, 90_000, "op-1", 10) for symbol in ("AU", "SCRAP", "GRAIN")]
+    await exchange.engine_runner.run(*far)
+    await exchange.post()
     async with exchange.engine.begin() as connection:
         await connection.execute(text("ALTER TABLE holding_at_end DISABLE TRIGGER append_only"))
         await connection.execute(text("UPDATE holding_at_end SET total = total + 1 WHERE asset = 'CNY'"))
