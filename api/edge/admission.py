@@ -49,6 +49,7 @@ STAFF_PATHS: Final = (
     "/v1/payees",
     "/v1/invoices",
     "/v1/bulletins",
+    "/v1/benchmarks",
     "/docs",
     "/openapi.json",
 )

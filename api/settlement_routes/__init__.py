@@ -55,7 +55,7 @@ FOLDERS: Final = (
     counts,
 )
 """The modules with one router each, in the order of their routes in the documentation."""
-_OTHERS: Final = (assays.public, closing.members, closing.public, withdrawals.members)
+_OTHERS: Final = (assays.public, closing.members, closing.public, closing.benchmarks, withdrawals.members)
 ROUTES: Final = tuple(route for router in (*(folder.router for folder in FOLDERS), *_OTHERS) for route in router.routes)
 """All routes, in that order."""
 

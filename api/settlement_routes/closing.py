@@ -13,6 +13,7 @@ from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money
 from settlement.base.working_days import parse_day
 from settlement.closing import (
+    benchmark_prices,
     bulletin,
     bulletin_paper,
     invoice_paper,
@@ -31,6 +32,11 @@ members = new_router("/v1", "members")
 public = APIRouter(
     prefix="/v1/bulletins",
     tags=["bulletins"],
+    responses=documented({422: "a value that is not allowed"}),
+)
+benchmarks = APIRouter(
+    prefix="/v1/benchmarks",
+    tags=["benchmarks"],
     responses=documented({422: "a value that is not allowed"}),
 )
 
@@ -67,6 +73,7 @@ _OWN_INVOICE = Projection(
 )
 BUYER = Projection("profile_no member title tax_number kind period from_day by at")
 BULLETIN = Projection("bulletin_no day made_at hash")
+BENCHMARK = Projection("day form method trades inputs", price="price", quantity="quantity_mg", amount="amount_fen")
 
 
 class AnswerRequest(Strict):
@@ -303,6 +310,25 @@ async def object_to(
     return {"status": "DISPUTED"}
 
 
+@benchmarks.get("")
+async def get_benchmarks(
+    connection: Transaction,
+    page: ThePage,
+    form: Annotated[str | None, Query(description="Only those of one form of gold", examples=["DORE"])] = None,
+    since: Annotated[str | None, Query(description="The first trading day", examples=["2026-11-24"])] = None,
+    until: Annotated[str | None, Query(description="The last trading day", examples=["2026-11-30"])] = None,
+) -> dict[str, Any]:
+    """List the venue's benchmarks of closed days by form, oldest first, each with what it was found from.
+
+    ``inputs`` has what was traded by class and kind of trade, in milligrams and fen. Needs no token.
+    """
+    first, last = (
+        None if text is None else parse_day(name, text) for name, text in (("since", since), ("until", until))
+    )
+    found = await benchmark_prices.listing(connection, page, form=form, since=first, until=last)
+    return listed("benchmarks", BENCHMARK, found)
+
+
 @public.get("")
 async def get_bulletins(connection: Transaction, page: ThePage) -> dict[str, Any]:
     """List the days that have a bulletin, oldest first. Needs no token."""
@@ -323,7 +349,7 @@ async def get_bulletin_file(
     kind: Annotated[Literal["pdf", "xlsx", "csv", "json"], Query(alias="format")] = "pdf",
     language: TheLanguage = "zh",
     part: Annotated[
-        Literal["instruments", "registered", "stock", "record", "breaks"],
+        Literal["instruments", "benchmarks", "registered", "stock", "record", "breaks"],
         Query(description="What a CSV holds"),
     ] = "instruments",
 ) -> Response:

@@ -7,6 +7,7 @@ and not at a position, so rows that are added or removed between two requests do
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
@@ -21,6 +22,7 @@ LONGEST: Final = 1_000
 LARGEST_NUMBER: Final = 2**63 - 1
 """The largest number that a document can have: BIGINT."""
 NUMBER: Final = re.compile("[0-9]{1,19}")
+DAY: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SEPARATOR: Final = ","
 """Between the parts of a key; no code and no number contains it."""
 
@@ -69,13 +71,22 @@ def _parse(text: str, key: Sequence[ColumnElement[Any]]) -> list[Any]:
         raise bad_cursor(text)
     values: list[Any] = []
     for column, part in zip(key, parts, strict=True):
-        if column.type.python_type is not int and part.isprintable():
-            values.append(literal(part, column.type))
-        elif column.type.python_type is int and NUMBER.fullmatch(part) and int(part) <= LARGEST_NUMBER:
-            values.append(literal(int(part), column.type))
-        else:
-            raise bad_cursor(text)
+        values.append(literal(_value(text, part, column.type.python_type), column.type))
     return values
+
+
+def _value(text: str, part: str, kind: type[Any]) -> str | int | date:
+    """Return a part of a cursor as the value of a column of a kind. Raises BadValue, naming the whole cursor."""
+    if kind is int and NUMBER.fullmatch(part) and int(part) <= LARGEST_NUMBER:
+        return int(part)
+    if kind is date and DAY.fullmatch(part):
+        try:
+            return date.fromisoformat(part)
+        except ValueError:
+            raise bad_cursor(text) from None
+    if kind not in (int, date) and part.isprintable():
+        return part
+    raise bad_cursor(text)
 
 
 def paged(query: Select[Any], key: Sequence[ColumnElement[Any]], page: PageRequest) -> Select[Any]:

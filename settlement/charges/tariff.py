@@ -49,6 +49,7 @@ FIGURES: Final[Mapping[str, TariffFigure]] = {
     "VAT_TRANSPORT": TariffFigure(900, "basis points", "house rule: freight and insurance are transport at 9%"),
     "CLOSING_WINDOW": TariffFigure(5, "minutes", "house rule: the last minutes that make the closing price"),
     "CLOSING_MINIMUM": TariffFigure(1_000_000, "mg of fine gold", "house rule: the least traded in the closing window"),
+    "BENCHMARK_MINIMUM": TariffFigure(1_000_000, "mg of fine gold", "house rule: the least that makes a benchmark"),
     "STATEMENT_DAYS": TariffFigure(3, "working days", "house rule: until a statement of account counts as accepted"),
 }
 LARGEST: Final = 10**9

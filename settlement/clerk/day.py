@@ -10,12 +10,23 @@ import click
 
 from goldx.hosting.settings import Settings
 from goldx.output import JSON, print_record, print_table, wants_json
-from goldx.protocol.units import format_price
+from goldx.protocol.terms import FORMS
+from goldx.protocol.units import format_money, format_price, format_weight
 from goldx.timetable.venue_time import shown_time
 from settlement.clerk.day_differences import difference
 from settlement.clerk.group import ANYBODY, act, check_actor, may, read, show
 from settlement.clerk.options import DAY, write_new
-from settlement.closing import archive, day_report, listing, opening, prices, records, signing, time_stamps
+from settlement.closing import (
+    archive,
+    benchmark_prices,
+    day_report,
+    listing,
+    opening,
+    prices,
+    records,
+    signing,
+    time_stamps,
+)
 from settlement.closing import close as closing
 from settlement.closing import why as reasons
 from settlement.closing.progress import StepProgress
@@ -300,6 +311,34 @@ def list_prices(by: str, date: date, page: PageRequest) -> None:
             None if row.settlement_price is None else format_price(row.settlement_price),
             row.settlement_method,
             prices.shown_inputs(row.inputs),
+        ),
+        ANYBODY,
+    )
+
+
+@day.command("benchmarks")
+@click.option("--form", type=click.Choice(FORMS), help="Only those of one form of gold.")
+@click.option("--since", type=DAY, metavar="DATE", help="The first day.")
+@click.option("--until", type=DAY, metavar="DATE", help="The last day.")
+@PAGE
+@click.pass_obj
+def list_benchmarks(by: str, form: str | None, since: date | None, until: date | None, page: PageRequest) -> None:
+    """Show the benchmarks by form of all closed days, oldest first, how each was found, and from what."""
+    show(
+        by,
+        page,
+        "day form price_cny method trades quantity_g amount_cny minimum_g traded",
+        lambda connection, part: benchmark_prices.listing(connection, part, form=form, since=since, until=until),
+        lambda row: (
+            row.day.isoformat(),
+            row.form,
+            None if row.price is None else format_price(row.price),
+            row.method,
+            row.trades,
+            format_weight(int(row.quantity_mg)),
+            format_money(int(row.amount_fen)),
+            format_weight(row.inputs["minimum_mg"]),
+            row.inputs["traded"],
         ),
         ANYBODY,
     )

@@ -1,4 +1,4 @@
-"""The bulletin of a day: prices with their methods, volumes, gold under receipt, stock of the vaults, open breaks.
+"""The bulletin of a day: prices, benchmarks, volumes, gold under receipt, stock of the vaults, open breaks.
 
 A bulletin is made when its day is closed, after the prices; it is public and never changed. Stock is that of the end of
 the day, and its movements are those since the end of the day before; gold under receipt follows from the ledger within
@@ -29,7 +29,7 @@ from settlement.closing.differs import PaperDiffers
 from settlement.documents.kinds import TRADE
 from settlement.ledger.busts import of_orders, standing
 from settlement.reports import stock_report
-from settlement.tables.closing import day_price, day_record
+from settlement.tables.closing import day_benchmark, day_price, day_record
 from settlement.tables.ledger import instrument, ledger_account, ledger_entry, posting, trade
 from settlement.tables.papers import bulletin
 from settlement.tables.reconciliation import recon_break
@@ -99,6 +99,7 @@ async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any
     ``known`` are the step's facts.
     """
     issuer, corrected = await tax_profiles.issuer(connection, day.day), await _corrected(connection, day)
+    benchmarks = await _benchmarks(connection, day)
     return {
         "format": FORMAT,
         "paper": NAME,
@@ -109,6 +110,7 @@ async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any
         "last_sequence": day.last,
         "ended_at": await ended_at(connection, day.last),
         "instruments": await _instruments(connection, day, known["names"]),
+        **({"benchmarks": benchmarks} if benchmarks else {}),
         "registered": await _registered(connection, day),
         **{name: known[name] for name in ("stock", "breaks", "record")},
     }
@@ -173,6 +175,20 @@ async def _without_orders(connection: AsyncConnection, day: Day) -> dict[str, di
         of_symbol = found.setdefault(row.symbol, {})
         of_symbol[WITHOUT_ORDERS[row.kind]] = {name: int(getattr(row, name)) for name in fields}
     return found
+
+
+async def _benchmarks(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:
+    """Return the benchmarks by form, each with the trades that it was found from, by class and kind."""
+    query = select(day_benchmark).where(day_benchmark.c.day == day.day).order_by(day_benchmark.c.form)
+    return [
+        {
+            **{name: getattr(row, name) for name in ("form", "price", "method", "trades")},
+            "quantity_mg": int(row.quantity_mg),
+            "amount_fen": int(row.amount_fen),
+            **row.inputs,
+        }
+        for row in await connection.execute(query)
+    ]
 
 
 async def _registered(connection: AsyncConnection, day: Day) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from settlement.workbooks import writing
 from settlement.workbooks.writing import Out, Sheet, scaled
 
 KINDS: Final = ("pdf", "xlsx", "csv", "json")
-PARTS: Final = ("instruments", "registered", "stock", "record", "breaks", "about")
+PARTS: Final = ("instruments", "benchmarks", "registered", "stock", "record", "breaks", "about")
 """The parts of a bulletin; a CSV holds one of them."""
 
 Say = Callable[[str], str]
@@ -32,6 +32,7 @@ _INSTRUMENT: Final = (
     "quantity",
     "amount",
 )
+_BENCHMARK: Final = ("form", "benchmark", "found_by", "count", "quantity", "amount", "minimum", "previous_benchmark")
 _REGISTERED: Final = ("previous", "taken_in", "given_out", "total")
 _PLACE: Final = ("warehouse", "form", "customs")
 _GROSS: Final = ("gross_previous", "gross_in", "gross_out", "melt_loss", "gross_total")
@@ -80,6 +81,9 @@ def render(found: Bulletin, language: Language) -> bytes:
     paper.fields(_head(content, say), columns=3)
     paper.heading(say("instruments"))
     _instruments(paper, content, say)
+    if "benchmarks" in content:
+        paper.heading(say("benchmarks"))
+        _benchmarks(paper, content, say)
     paper.heading(say("registered"))
     _registered(paper, content, say)
     paper.heading(say("stock"))
@@ -141,6 +145,37 @@ def _instruments(paper: Paper, content: Mapping[str, Any], say: Say) -> None:
                     f"{money(apart['amount'])} CNY"
                 )
     paper.note(say("methods_note"))
+
+
+def _benchmarks(paper: Paper, content: Mapping[str, Any], say: Say) -> None:
+    left = ("form", "found_by")
+    widths = {"form": 40, "found_by": 44}
+    columns = [Column(say(name), widths.get(name, 28), right=name not in left) for name in _BENCHMARK]
+    rows = [
+        (
+            say(f"form.{one['form']}"),
+            _price(one["price"]),
+            say(f"method.{one['method']}"),
+            f"{one['trades']:,}",
+            weight(one["quantity_mg"]),
+            money(one["amount_fen"]),
+            weight(one["minimum_mg"]),
+            _price(one["previous_fen_per_g"]),
+        )
+        for one in content["benchmarks"]
+    ]
+    paper.table(columns, rows)
+    for one in content["benchmarks"]:
+        for kind in dict.fromkeys(part["kind"] for part in one["traded"]):
+            of_kind = [part for part in one["traded"] if part["kind"] == kind]
+            trades, quantity, amount = (
+                sum(part[name] for part in of_kind) for name in ("trades", "quantity_mg", "amount_fen")
+            )
+            paper.note(
+                f"{say('form.' + one['form'])}, {say('trade_kind.' + kind)}: {trades:,} · {weight(quantity)} g · "
+                f"{money(amount)} CNY"
+            )
+    paper.note(say("benchmarks_note"))
 
 
 def _registered(paper: Paper, content: Mapping[str, Any], say: Say) -> None:
@@ -211,6 +246,19 @@ def _sheets(found: Bulletin, language: Language) -> dict[str, Sheet]:
         )
         for one in content["instruments"]
     ]
+    benchmarks = [
+        (
+            say(f"form.{one['form']}"),
+            scaled(one["price"], 2),
+            say(f"method.{one['method']}"),
+            one["trades"],
+            scaled(one["quantity_mg"], 3),
+            scaled(one["amount_fen"], 2),
+            scaled(one["minimum_mg"], 3),
+            scaled(one["previous_fen_per_g"], 2),
+        )
+        for one in content.get("benchmarks", ())
+    ]
     registered = [(one["symbol"], *(scale(one, name) for name in _REGISTERED)) for one in content["registered"]]
     weights = (*_GROSS, *_FINE, *_PARTS_OF_FINE)
     stock = [
@@ -227,6 +275,7 @@ def _sheets(found: Bulletin, language: Language) -> dict[str, Sheet]:
     record = content["record"] or {"day": None, "sha256": None}
     return {
         "instruments": Sheet(say("instruments"), tuple(map(say, _INSTRUMENT)), instruments),
+        "benchmarks": Sheet(say("benchmarks"), tuple(map(say, _BENCHMARK)), benchmarks),
         "registered": Sheet(
             say("registered"), (say("symbol"), *(f"{say(name)}{grams}" for name in _REGISTERED)), registered
         ),

@@ -50,6 +50,7 @@ async def of_day(connection: AsyncConnection, date: date) -> dict[str, Any]:
         **_bank(outputs["reconciliation"]["bank"]),
         "signatures": [{"capacity": row.capacity, "signed_by": row.signed_by} for row in found.signatures],
         "prices": [_price(one) for one in paper["instruments"]],
+        "benchmarks": [_benchmark(one) for one in paper.get("benchmarks", ())],
         "breaks": _breaks(outputs["reconciliation"]["breaks"]),
         "taken_over": [one.shown() for one in await taken_over.of_day(connection, date)],
         "left_open": [{name: one[name] for name in Open._fields} for one in outputs["left_open"]],
@@ -84,6 +85,18 @@ def _price(one: dict[str, Any]) -> dict[str, Any]:
         "trades": one["trades"],
         "quantity_g": format_weight(one["quantity"]),
         "amount_cny": format_money(one["amount"]),
+    }
+
+
+def _benchmark(one: dict[str, Any]) -> dict[str, Any]:
+    """Return the benchmark of a form from the bulletin; a day that was closed before there were any has none."""
+    return {
+        "form": one["form"],
+        "price_cny": None if one["price"] is None else format_price(one["price"]),
+        "method": one["method"],
+        "trades": one["trades"],
+        "quantity_g": format_weight(one["quantity_mg"]),
+        "amount_cny": format_money(one["amount_fen"]),
     }
 
 

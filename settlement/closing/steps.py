@@ -10,7 +10,18 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from settlement.closing import books, bulletin, fees, invoices, left_open, prices, progress, reconciled, statements
+from settlement.closing import (
+    benchmark_prices,
+    books,
+    bulletin,
+    fees,
+    invoices,
+    left_open,
+    prices,
+    progress,
+    reconciled,
+    statements,
+)
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 from settlement.closing.progress import Tell
@@ -52,6 +63,7 @@ class CloseStep(NamedTuple):
 STEPS: Final = (
     CloseStep(books.NAME, books.work, obstacles=books.obstacles),
     CloseStep(prices.NAME, prices.work),
+    CloseStep(benchmark_prices.NAME, facts=benchmark_prices.facts, work_with_facts=benchmark_prices.work),
     CloseStep(fees.NAME, facts=fees.facts, work_with_facts=fees.work),
     CloseStep(invoices.NAME, invoices.work),
     CloseStep(statements.NAME, long_work=statements.work),

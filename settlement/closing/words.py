@@ -120,6 +120,20 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "method.PREVIOUS": ("沿用上日", "as the day before"),
     "method.REFERENCE": ("参考价", "reference price"),
     "method.NONE": ("无", "none"),
+    "benchmarks": ("自有基准价（按形态）", "Benchmarks by form"),
+    "benchmark": ("基准价", "Benchmark"),
+    "previous_benchmark": ("上日基准价", "Previous benchmark"),
+    "found_by": ("方法", "Found by"),
+    "minimum": ("最低成交量（克）", "Minimum traded (g)"),
+    "benchmarks_note": (
+        "基准价为该形态各品种当日全部成交（含竞价、协议与询价成交，不含撤销的成交）按重量加权的平均价，"
+        "四舍五入至分/克；成交量不足最低成交量时沿用上日。",
+        "A benchmark is the average price of all trades of the day in the classes of a form, weighted by quantity and "
+        "rounded half up to the fen per gram: of orders, auctions, deals and requests for quotes, without annulled "
+        "trades. Where less than the minimum was traded, that of the day before stays.",
+    ),
+    "trade_kind.book": ("连续竞价", "continuous trading"),
+    "trade_kind.auction": ("集合竞价", "auction"),
     "trade_kind.deal": ("协议成交", "deal"),
     "trade_kind.rfq": ("询价成交", "request for quotes"),
     "deals": ("协议成交（不计入价格）", "negotiated deals (no part in prices)"),

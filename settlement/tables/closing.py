@@ -23,7 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from goldx.protocol.terms import FORMS
 from settlement.documents.closing import (
+    BENCHMARK_METHODS,
     CAPACITIES,
     CLOSING_METHODS,
     DAY_DIFFERENCE,
@@ -193,6 +195,24 @@ day_price = Table(
     CheckConstraint("closing_price > 0 AND settlement_price > 0", name="positive"),
 )
 """Closing and settlement price of each instrument and closed day in fen per gram, with what they were found from."""
+
+day_benchmark = Table(
+    "day_benchmark",
+    metadata,
+    Column("day", Date, ForeignKey("business_day.day"), primary_key=True),
+    Column("form", Text, primary_key=True),
+    integer("price", null=True),
+    string("method"),
+    integer("trades"),
+    total("quantity_mg"),
+    total("amount_fen"),
+    Column("inputs", JSONB, nullable=False),
+    one_of("form", FORMS),
+    one_of("method", BENCHMARK_METHODS),
+    CheckConstraint("(method = 'NONE') = (price IS NULL)", name="price_or_none"),
+    CheckConstraint("price > 0", name="positive"),
+)
+"""The venue's benchmark of each form and closed day in fen per gram, with what it was found from."""
 
 day_signature = Table(
     "day_signature",

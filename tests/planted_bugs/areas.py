@@ -245,6 +245,7 @@ AREAS = (
             for name in (
                 "day",
                 "close",
+                "benchmark_prices",
                 "prices",
                 "deals",
                 "fees",

@@ -16,8 +16,45 @@ CLOSE = "closing/close.py"
 BOOKS = "closing/books.py"
 TAKING_OVER = "closing/taking_over.py"
 TAKEN_OVER = "closing/taken_over.py"
+BENCHMARKS = "closing/benchmark_prices.py"
 
 BUGS = (
+    Bug(
+        "an annulled trade has a part in a benchmark",
+        BENCHMARKS,
+        "day.last), standing())",
+        "day.last))",
+    ),
+    Bug(
+        "trades of the days before have a part in a benchmark",
+        BENCHMARKS,
+        "columns.sequence.between(day.first, day.last)",
+        "columns.sequence <= day.last",
+    ),
+    Bug(
+        "just the minimum makes no benchmark",
+        BENCHMARKS,
+        "traded.quantity_mg >= minimum_mg",
+        "traded.quantity_mg > minimum_mg",
+    ),
+    Bug(
+        "an auction's trades count as those of the book",
+        BENCHMARKS,
+        "_AUCTION if row.uncrossed else _BOOK",
+        "_BOOK",
+    ),
+    Bug(
+        "a benchmark is that of a later day",
+        BENCHMARKS,
+        "where(columns.day == previous.day, columns.price",
+        "where(columns.price",
+    ),
+    Bug(
+        "classes of another form have a part in a benchmark",
+        BENCHMARKS,
+        "by_form[forms[part.symbol]].append(part)",
+        "by_form[min(forms.values())].append(part)",
+    ),
     Bug(
         "an archived file with other bytes is as it was written",
         "closing/archive.py",

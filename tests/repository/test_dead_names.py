@@ -14,6 +14,7 @@ VULTURE = [str(Path(sys.executable).with_name("vulture")), "--min-confidence", "
 CALLED_BY_FRAMEWORKS = (
     "@router.*",
     "@public.*",
+    "@benchmarks.*",
     "@members.*",
     "@app.*",
     "@*.command*",

@@ -102,6 +102,7 @@ async def test_its_files_have_the_same_bytes_each_time_and_two_languages(exchang
     book = openpyxl.load_workbook(io.BytesIO(bulletin_paper.write(found, "xlsx", "en")))
     assert [name.partition(" ")[0] for name in book.sheetnames] == [
         "Prices",
+        "Benchmarks",
         "Gold",
         "Stock",
         "Newest",

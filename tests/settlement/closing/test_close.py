@@ -143,6 +143,10 @@ async def test_an_end_that_was_kept_gets_no_rows_later(three_days_closed: SmallE
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
+        (
+            "INSERT INTO day_benchmark SELECT day, 'GRAIN', 1, 'AVERAGE', 1, 1, 1, '{}' FROM business_day",
+            "day_benchmark",
+        ),
         ("INSERT INTO day_price SELECT day, 'XX', 1, 'LAST', 1, 'AVERAGE', '{}' FROM business_day", "day_price"),
         (
             "INSERT INTO close_step (day, step, position, status, started_at) "

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from settlement.base import database
 from settlement.closing import close as closing
 from settlement.closing.steps import STEPS
-from settlement.tables.closing import balance_at_end, business_day, close_step, day_price
+from settlement.tables.closing import balance_at_end, business_day, close_step, day_benchmark, day_price
 from settlement.tables.papers import account_statement, bulletin, invoice
 from tests.settlement.service_process import GOLDX
 from tests.settlement.small_exchange import ONE, SmallExchange
@@ -30,6 +30,7 @@ RESULTS = {
     business_day: ("day", "first_sequence", "last_sequence", "state", "closing_hash"),
     close_step: ("day", "step", "position", "status", "facts", "input_hash", "output", "output_hash", "obstacles"),
     day_price: ("day", "symbol", "closing_price", "closing_method", "settlement_price", "settlement_method", "inputs"),
+    day_benchmark: ("day", "form", "price", "method", "trades", "quantity_mg", "amount_fen", "inputs"),
     balance_at_end: ("account_id", "sequence", "balance"),
     account_statement: ("day", "member", "account", "status", "hash"),
     bulletin: ("day", "hash"),
