@@ -18,24 +18,24 @@ DAMAGE = [
     (f"DELETE FROM posting WHERE {FEE_LINE}", ["trade:2"]),
     (f"UPDATE posting SET account_id = (SELECT min(account_id) FROM ledger_account) WHERE {FEE_LINE}", []),
     ("UPDATE posting SET line = 9 WHERE line = 5", []),
-    ("UPDATE trade SET price = price + 1 WHERE trade_id = 1", ["trade:1", "annulment of trade:1"]),
-    ("UPDATE trade SET sell_account = 'VENUE' WHERE trade_id = 2", ["trade:2"]),
-    ("UPDATE trade SET quantity = quantity + 1 WHERE trade_id = 2", ["trade:2"]),
-    ("UPDATE trade SET at = at + 1 WHERE trade_id = 2", ["trade:2"]),
-    ("UPDATE trade_bust SET trade_id = 2", ["annulment of trade:2"]),
-    ("UPDATE trade_bust SET at = at - 1", ["annulment of trade:1"]),
+    ("UPDATE trade SET price = price + 1 WHERE trade_id = 2", ["trade:2", "annulment of trade:2"]),
+    ("UPDATE trade SET sell_account = 'VENUE' WHERE trade_id = 1", ["trade:1"]),
+    ("UPDATE trade SET quantity = quantity + 1 WHERE trade_id = 1", ["trade:1"]),
+    ("UPDATE trade SET at = at + 1 WHERE trade_id = 1", ["trade:1"]),
+    ("UPDATE trade_bust SET trade_id = 1", ["annulment of trade:1"]),
+    ("UPDATE trade_bust SET at = at - 1", ["annulment of trade:2"]),
     ("DELETE FROM trade_bust", ["entry"]),
-    ("DELETE FROM trade WHERE trade_id = 2", ["entry"]),
-    ("DELETE FROM posting WHERE sequence = (SELECT sequence FROM trade_bust)", ["annulment of trade:1"]),
+    ("DELETE FROM trade WHERE trade_id = 1", ["entry"]),
+    ("DELETE FROM posting WHERE sequence = (SELECT sequence FROM trade_bust)", ["annulment of trade:2"]),
 ]
 """SQL statements, and the subjects of the breaks; a fee that stands elsewhere is a break of POSTINGS and of fees."""
 
 
 async def annulled(exchange: SmallExchange) -> None:
-    """Trade once more, and annul the first trade."""
+    """Trade once more, and annul that trade: the first was prepared, perhaps too long ago to be annulled."""
     await exchange.trade("B.H", "A.H", 60_010, 10)
-    given = (await trades(exchange))[1]
-    await exchange.engine_runner.run(*(TradeBust(1, WHY, by, given) for by in ("ada", "ben")))
+    given = (await trades(exchange))[2]
+    await exchange.engine_runner.run(*(TradeBust(2, WHY, by, given) for by in ("ada", "ben")))
     await exchange.post()
 
 
