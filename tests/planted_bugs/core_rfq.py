@@ -20,8 +20,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what a replaced quote has reserved is not counted as free",
         "rfq_quotes.py",
-        "more = needed - (0 if old is None else old.reserved)",
-        "more = needed",
+        "needed - (0 if old is None else old.reserved))",
+        "needed)",
     ),
     Bug(
         "quotes that were not used stay open",

@@ -20,8 +20,7 @@ from matching.core.engine import Engine
 from matching.core.ids import FIRST_SIZE
 from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, command_tuple, must_end, read_event
-from tests.matching.core.plain_rule import LOT, Rule
-from tests.matching.core.plain_rules import RULES
+from tests.matching.core.plain_rules import LOT, RULES, Rule
 
 encode = msgspec.msgpack.Encoder().encode
 
