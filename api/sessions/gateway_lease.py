@@ -31,6 +31,19 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
 """Changes an entry only if it begins with the caller's token: not if it was removed, or belongs to another run."""
+_REMOVE: Final = """
+local entry = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if string.sub(entry, 1, #ARGV[2]) ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+"""Removes an entry only if it begins with the caller's token."""
+_TAKE: Final = """
+local entry = redis.call('HGET', KEYS[1], ARGV[1])
+if entry and entry ~= ARGV[2] and entry ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+return 1
+"""
+"""Writes an entry over what the caller has read, over that of a gateway that has stopped, or where there is none."""
 
 
 class GatewayIdTaken(RuntimeError):
@@ -56,6 +69,8 @@ class GatewayLease:
         self._token = secrets.token_hex(8)
         self._beats = count(1)
         self._change = redis.register_script(_CHANGE)
+        self._remove = redis.register_script(_REMOVE)
+        self._take = redis.register_script(_TAKE)
         self._entries = GatewayEntries(redis, keys)
         self._released = asyncio.Event()
         self.lost: Callable[[], object] | None = None
@@ -76,14 +91,16 @@ class GatewayLease:
         free = former in (None, STOPPED) or self._is_own(former)
         for _ in range(0 if free else CLAIM_READS):
             await asyncio.sleep(BEAT_SECONDS)
-            entry = await self._entry()
-            if entry is None:  # the former run is lost, and somebody has noticed it
+            before, former = former, await self._entry()
+            if former in (None, STOPPED):  # the former run has stopped, or somebody has noticed that it is lost
                 break
-            if entry != former:
-                raise GatewayIdTaken(
-                    f"gateway_id: {self._gateway!r} is used by a running gateway; each gateway needs a name of its own"
-                )
-        await self._redis.hset(self._keys.gateways, self._gateway, self._entry_of_next_beat())
+            if former != before:
+                raise self._taken()
+        took = await self._take(
+            keys=[self._keys.gateways], args=[self._gateway, former or STOPPED, STOPPED, self._entry_of_next_beat()]
+        )
+        if not took:
+            raise self._taken()
         kept = await self._replicas.confirm(self._redis, lambda pipe: pipe.hget(self._keys.gateways, self._gateway))
         if not self._is_own(kept):
             raise NotReplicated(f"the name {self._gateway} was taken on a server that is not the primary any more")
@@ -113,16 +130,25 @@ class GatewayLease:
                 self._entries.forget()
 
     async def release(self, *, sessions_left: bool) -> None:
-        """Give the name back; sessions left in their grace are closed by whoever notices. Raises redis' errors."""
+        """Give the name back, if it is still this gateway's. Raises redis' errors.
+
+        Sessions left in their grace are closed by whoever notices.
+        """
         self._released.set()
+        own = [self._gateway, self.fence.token]
         if sessions_left:
-            await self._redis.hset(self._keys.gateways, self._gateway, STOPPED.decode())
+            await self._change(keys=[self._keys.gateways], args=[*own, STOPPED])
         else:
-            await self._redis.hdel(self._keys.gateways, self._gateway)
+            await self._remove(keys=[self._keys.gateways], args=own)
 
     async def _entry(self) -> bytes | None:
         found: bytes | None = await self._redis.hget(self._keys.gateways, self._gateway)  # type: ignore[assignment]
         return found
+
+    def _taken(self) -> GatewayIdTaken:
+        return GatewayIdTaken(
+            f"gateway_id: {self._gateway!r} is used by a running gateway; each gateway needs a name of its own"
+        )
 
     def _is_own(self, entry: bytes | None) -> bool:
         return entry is not None and entry.startswith(self.fence.token.encode())

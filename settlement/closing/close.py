@@ -4,7 +4,7 @@ A close can be killed at any moment and started again: steps that are done stay,
 and the result is the same. Only one close runs at a time.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any, Final
@@ -73,14 +73,16 @@ async def _next(engine: AsyncEngine) -> Day | None:
 async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> None:
     async with engine.begin() as connection:
         await _open(connection, by, day)
-    for number, step in enumerate(STEPS, 1):
+    async with engine.connect() as connection:
+        steps = _steps({row.step for row in await steps_of(connection, day.day)})
+    for number, step in enumerate(steps, 1):
         async with engine.connect() as connection:
             known = await _row(connection, day, step.name)
         if known is None or known.status != DONE:
-            begun = StepProgress(day.day, step.name, number, len(STEPS), RUNNING)
+            begun = StepProgress(day.day, step.name, number, len(steps), RUNNING)
             report(begun)
             await _run(engine, by, day, number, step, Teller(engine, begun, report))
-        report(StepProgress(day.day, step.name, number, len(STEPS), DONE))
+        report(StepProgress(day.day, step.name, number, len(steps), DONE))
     async with engine.begin() as connection:
         await audit.lock(connection)
         hashed = digest(canonical(summary(day, await steps_of(connection, day.day))))
@@ -88,6 +90,16 @@ async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> 
         await connection.execute(update(business_day).where(business_day.c.day == day.day).values(values))
         detail = {"first": day.first, "last": day.last, "hash": hashed}
         await audit.record(connection, audit.Act(by, "day.close", _subject(day), detail))
+
+
+def _steps(begun: Collection[str]) -> list[CloseStep]:
+    """Return the steps of a close, of which these have begun.
+
+    A step that was added to the program while the close of the day was under way, before one that has begun, is left
+    out: the steps of a day are numbered in the order in which they are done.
+    """
+    newest = max((number for number, step in enumerate(STEPS) if step.name in begun), default=-1)
+    return [step for number, step in enumerate(STEPS) if number > newest or step.name in begun]
 
 
 async def _open(connection: AsyncConnection, by: str, day: Day) -> None:

@@ -53,18 +53,15 @@ async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
 
 
 async def _not_ended(connection: AsyncConnection) -> list[Obstacle]:
-    """Return what operators have proposed that keeps the present day from ending, or is void when it ends.
-
-    Nobody else is asked for it, and with the end of the day it would be lost without a word.
-    """
+    """Return the end of the present day that an operator has proposed: the day does not end before it is confirmed."""
     return [
         Obstacle(
             "end",
-            f"{one.lapses}: {one.does}, as {one.proposed_by} has proposed; it is void with the end of the day",
+            f"{one.lapses}: {one.does}, if another operator confirms what {one.proposed_by} has proposed",
             f"another operator confirms it: `{one.command}`",
         )
         for one in await market_proposals.listing(connection)
-        if one.method in market_proposals.OF_THE_DAY
+        if one.method == market_proposals.DAY_END
     ]
 
 

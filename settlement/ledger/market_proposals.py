@@ -40,11 +40,20 @@ from settlement.tables.ledger import market_proposal
 MARKET: Final = "market"
 """The subject of what concerns no instrument and no trade."""
 DAY_END: Final = MarketEndDay.method
-OF_THE_DAY: Final = (DAY_END, TradeBust.method)
-"""Proposals about the trading day itself: its end, and the annulment of its trades, which nobody can annul later."""
-PROPOSED: Final = (ReferenceProposed, InstrumentProposed, TradeBustProposed, DayEndProposed, RegimeProposed)
+PROPOSED: Final = (
+    ReferenceProposed,
+    InstrumentProposed,
+    TradeBustProposed,
+    DayEndProposed,
+    RegimeProposed,
+)
 ENDING: Final = (ReferenceChanged, InstrumentDefined, TradeBusted, RegimeChanged)
 """The events that end a proposal, besides the end of the trading day, which ends all."""
+
+SENT_WITHIN_MS: Final = 60_000
+"""How long before its event a command may have been recorded by its gateway."""
+CLOCKS_MS: Final = 1_000
+"""How much later than the event the gateway's clock may have recorded the command."""
 
 Key = tuple[str, str]
 """The method of the command, and its instrument, its trade, or MARKET."""
@@ -157,17 +166,20 @@ async def _pending(connection: AsyncConnection, row: Row[Any], day: date) -> Mar
 
 
 async def _as_sent(connection: AsyncConnection, row: Row[Any]) -> dict[str, Any] | None:
-    """Return the terms that were proposed, which the event does not have: the person's newest such command.
+    """Return the terms that were proposed, which the event does not have: the person's last such command before it.
 
-    It is in the audit log as soon as settlement has read the acts of the gateways.
+    It is in the audit log as soon as settlement has read the acts of the gateways; an older or a later command is
+    another one.
     """
     columns = audit_log.c
     query = select(columns.detail).where(columns.subject == row.subject, columns.action == row.method)
-    query = query.where(columns.actor == row.proposed_by).order_by(columns.number.desc()).limit(1)
-    found = await connection.scalar(query)
+    query = query.where(columns.actor == row.proposed_by).order_by(columns.number.desc())
+    acts = [json.loads(detail) for detail in (await connection.execute(query)).scalars()]
+    first, last = row.proposed_at - SENT_WITHIN_MS, row.proposed_at + CLOCKS_MS
+    found = next((act["params"] for act in acts if first <= act.get("at", 0) <= last), None)
     if found is None:
         return None
-    sent: Any = read_command(row.method, json.loads(found)["params"])
+    sent: Any = read_command(row.method, found)
     terms = {name: getattr(sent, name) for name in sent.given or ()}
     return {
         "symbol": sent.symbol,

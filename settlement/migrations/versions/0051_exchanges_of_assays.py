@@ -62,6 +62,7 @@ BEGIN
     ALTER TABLE row_change DISABLE TRIGGER append_only;
     UPDATE row_change SET of_table = 'assay_' || of_table WHERE of_table IN ('exchange', 'exchange_party');
     ALTER TABLE row_change ENABLE TRIGGER append_only;
+    UPDATE recon_break SET subject = 'assay_' || subject WHERE kind = 'HISTORY' AND subject ~ '^exchange(_party)?:';
     PERFORM record_new_form('assay_exchange', exchanges);
     PERFORM record_new_form('assay_exchange_party', parties);
 END $$

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from api.sessions import gateway_lease
-from api.sessions.gateway_lease import GatewayLease, GatewayLost
+from api.sessions.gateway_lease import GatewayIdTaken, GatewayLease, GatewayLost
 from goldx.streams import redis_client
+from goldx.streams.gateway_entries import STOPPED
 from goldx.streams.keys import Keys
 
 
@@ -59,3 +60,63 @@ async def test_a_name_is_free_once_somebody_has_noticed_that_its_former_run_is_l
     assert lease.claimed
     await redis.aclose()
     await others.aclose()
+
+
+@pytest.mark.parametrize("sessions_left", [False, True])
+async def test_a_gateway_that_has_lost_its_name_leaves_it_to_its_successor(
+    valkey_url: str, sessions_left: bool
+) -> None:
+    keys = Keys("successor")
+    redis = redis_client.connect(valkey_url)
+    await redis.delete(keys.gateways)
+    lost, successor = (GatewayLease(redis, keys, "gateway-1") for _ in range(2))
+    await lost.claim()
+    await redis.hdel(keys.gateways, "gateway-1")
+    await successor.claim()
+    entry = await redis.hget(keys.gateways, "gateway-1")
+    await lost.release(sessions_left=sessions_left)
+    assert await redis.hget(keys.gateways, "gateway-1") == entry
+    await successor.release(sessions_left=sessions_left)
+    assert await redis.hget(keys.gateways, "gateway-1") == (STOPPED if sessions_left else None)
+    await redis.aclose()
+
+
+async def test_a_name_is_free_once_its_former_run_has_stopped(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions in their grace are left; whoever notices closes them."""
+    keys = Keys("stopping")
+    redis = redis_client.connect(valkey_url)
+    await redis.hset(keys.gateways, "gateway-1", "former:7")
+    monkeypatch.setattr(gateway_lease, "BEAT_SECONDS", 0.01)
+    lease = GatewayLease(redis, keys, "gateway-1")
+    read = lease._entry
+
+    async def read_and_stop() -> bytes | None:
+        entry = await read()
+        await redis.hset(keys.gateways, "gateway-1", STOPPED.decode())
+        return entry
+
+    monkeypatch.setattr(lease, "_entry", read_and_stop)
+    await lease.claim()
+    assert lease.claimed
+    await redis.aclose()
+
+
+async def test_of_two_that_start_at_once_one_has_the_name(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys("twins")
+    redis = redis_client.connect(valkey_url)
+    await redis.hset(keys.gateways, "gateway-1", STOPPED.decode())
+    leases = [GatewayLease(redis, keys, "gateway-1") for _ in range(2)]
+    read = leases[0]._entry
+    both_have_read = asyncio.Barrier(2)
+
+    async def read_together() -> bytes | None:
+        entry = await read()
+        await both_have_read.wait()
+        return entry
+
+    for lease in leases:
+        monkeypatch.setattr(lease, "_entry", read_together)
+    ends = await asyncio.gather(*(lease.claim() for lease in leases), return_exceptions=True)
+    assert [type(end) for end in ends if end is not None] == [GatewayIdTaken]
+    assert [lease.claimed for lease in leases].count(True) == 1
+    await redis.aclose()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import date
 
 import pytest
 from sqlalchemy import select, text
@@ -9,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import registry
 from settlement.base.refusal import Refused
+from settlement.closing import benchmark_prices, reconciled, records, steps, why
 from settlement.closing import close as closing
 from settlement.closing import day as days
-from settlement.closing import steps, why
 from settlement.closing.differs import PaperDiffers
-from settlement.closing.obstacles import Blocked
+from settlement.closing.obstacles import Blocked, Obstacle
+from settlement.closing.steps import STEPS
 from settlement.tables.closing import balance_at_end, business_day, close_step, day_price
 from tests.settlement.closing.days import FIRST, SECOND, THIRD, close
 from tests.settlement.commands import goldx
@@ -108,6 +110,33 @@ async def test_a_day_is_not_closed_while_engine_and_ledger_differ(three_days_ove
             text("UPDATE holding_at_end SET total = total - 1 WHERE account = 'B.H' AND asset = 'AU'")
         )
     assert await close(three_days_over) == [FIRST, SECOND]
+
+
+async def test_a_close_that_an_older_program_has_begun_is_finished_without_the_steps_added_since(
+    three_days_over: SmallExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a step would stand before others that are done: those of the older program, up to one that has obstacles."""
+    older = tuple(step for step in STEPS if step.name != benchmark_prices.NAME)
+    blocked = reconciled.NAME
+
+    async def obstacle(*_: object) -> list[Obstacle]:
+        return [Obstacle(blocked, "a difference", "a clerk")]
+
+    stopping = tuple(step._replace(obstacles=obstacle) if step.name == blocked else step for step in older)
+    monkeypatch.setattr(closing, "STEPS", stopping)
+    with pytest.raises(Blocked):
+        await close(three_days_over)
+    monkeypatch.setattr(closing, "STEPS", STEPS)
+    closed = await close(three_days_over)
+    found = {
+        day: [row.step for row in await do(three_days_over, closing.steps_of, date.fromisoformat(day))]
+        for day in closed
+    }
+    first, *later = closed
+    assert found[first] == [step.name for step in older]
+    assert all(found[day] == [step.name for step in STEPS] for day in later)
+    for day in closed:
+        assert all(one.same for one in await do(three_days_over, records.recompute, date.fromisoformat(day)))
 
 
 async def test_what_is_closed_is_not_changed(three_days_closed: SmallExchange) -> None:

@@ -120,10 +120,15 @@ async def test_terms_are_shown_as_they_were_sent(exchange: SmallExchange) -> Non
     (found,) = await run(exchange, closed, definition(ADA))
     assert found.does == "AU has other terms: max_holders"
     assert (found.params, found.command.split()[3]) == (None, "PARAMS")
-    for actor, percent in ((BEN, 5), (ADA, 9), (ADA, None)):
+    acts = ((BEN, 5, -1), (ADA, 9, -100_000), (ADA, None, -20), (ADA, 7, 5_000))
+    for number, (actor, percent, after_ms) in enumerate(acts):
         params = {"symbol": "AU", "max_holders": 300, "given": ["price_limit_percent", "max_holders"], "by": actor}
-        detail = {"params": params if percent is None else {**params, "price_limit_percent": percent}}
+        sent = params if percent is None else {**params, "price_limit_percent": percent}
+        detail = {"at": found.proposed_at + after_ms, "params": sent}
         await do(exchange, audit.record, audit.Act(actor, "instrument.define", "AU", detail))
+        if number < 2:
+            (still,) = await do(exchange, market_proposals.listing)
+            assert still.params is None, "neither another person's command nor an older one"
     (found,) = await do(exchange, market_proposals.listing)
     assert found.params == {"symbol": "AU", "price_limit_percent": None, "max_holders": 300}
     assert await run(exchange, definition(BEN)) == []
@@ -147,7 +152,7 @@ async def test_other_operators_see_it_in_every_list(exchange: SmallExchange, res
     assert "market_proposal" not in {each.kind for each in await do(exchange, waiting.listing, "auditor")}
     (obstacle, *_) = await do(exchange, why.obstacles)
     assert obstacle.step == "end"
-    assert f"the next one is {DAYS[0]}, as {ADA} has proposed" in obstacle.what
+    assert f"the next one is {DAYS[0]}, if another operator confirms what {ADA} has proposed" in obstacle.what
     assert "goldx operator market.end_day" in obstacle.who
     assert "the reference price" not in str(await do(exchange, why.obstacles)), "it stops no day"
     assert "end\t" in (await goldx("day", "--as", "operator", "why", code=1)).output

@@ -11,6 +11,7 @@ from settlement.reconciliation import histories
 from settlement.tables.assays import assay_exchange, assay_exchange_party
 from settlement.tables.custody import receipt
 from settlement.tables.papers import account_statement
+from settlement.tables.reconciliation import recon_break
 
 BREAK = text(
     "INSERT INTO recon_break (kind, subject, asset, expected, found, owner, status, opened_at, first_run, last_run, "
@@ -164,6 +165,14 @@ async def test_rows_keep_their_histories_under_new_names_of_tables_and_columns(d
                 "FROM unnest(ARRAY['M1', 'M2']) AS member"
             )
         )
+        await connection.execute(
+            text(
+                "WITH run AS (INSERT INTO recon_run (at, sequence, \"by\", checked, breaks) VALUES (1, 1, 'x', 1, 3) "
+                "RETURNING run_id) INSERT INTO recon_break (kind, subject, asset, expected, found, owner, status, "
+                "opened_at, first_run, last_run) SELECT 'HISTORY', subject, '', 0, 1, 'x', 'OPEN', 1, run_id, run_id "
+                "FROM run, unnest(ARRAY['exchange:2 row', 'exchange_party:1:A row', 'lot:1 row']) AS subject"
+            )
+        )
         await audit.record(connection, audit.Act("settlement", "day.close", "day:2026-11-30"))
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE exchange SET split_limit_e5 = 90 WHERE exchange_no = 2"))
@@ -178,6 +187,8 @@ async def test_rows_keep_their_histories_under_new_names_of_tables_and_columns(d
         facts = histories.Facts()
         await histories.compare(connection, facts)
         assert [one.subject for one in facts.breaks if "exchange" in one.subject] == ["assay_exchange:2 row"]
+        known = await connection.execute(select(recon_break.c.subject).order_by(recon_break.c.break_id))
+        assert list(known.scalars()) == ["assay_exchange:2 row", "assay_exchange_party:1:A row", "lot:1 row"]
         await connection.execute(text("UPDATE assay_exchange SET status = 'VOID' WHERE assay_exchange_no = 1"))
         await audit.record(connection, audit.Act("clerk-1", "assay_exchange.void", "assay_exchange:1"))
     async with engine.begin() as connection:
