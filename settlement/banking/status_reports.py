@@ -149,7 +149,7 @@ def problems(report: Element) -> list[RowError]:
 
 
 def _shown(text: str) -> str:
-    """Return a text as a person is told it: the beginning of a long one, whose whole length a file may have chosen."""
+    """Return a quoted text for a message, cut off if it is long: a file may contain a text of any length."""
     return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}..."
 
 

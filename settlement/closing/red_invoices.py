@@ -71,7 +71,7 @@ async def propose(
     if parts:
         found = await invoices.find(connection, number)
         if found.status == "ISSUED":
-            # Of any other the machine says why not.
+            # For an invoice in any other state, the state machine refuses the proposal and gives the reason.
             lines = found.content["lines"]
             values["parts"] = _written(invoice_parts.checked(parts, await _left(connection, number, lines)))
     await advance(connection, invoice, INVOICE, by, "propose_correction", [number], values)

@@ -19,7 +19,7 @@ from settlement.tables.closing import business_day, day_record
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Obstacle]:
-    """Return one page of the obstacles. Raises BadValue for an ``after`` whose obstacle is not in the way any more."""
+    """Return one page of the obstacles. Raises BadValue if the obstacle named by ``after`` no longer exists."""
     return cut(await obstacles(connection), _key, page)
 
 

@@ -45,7 +45,8 @@ async def _behind(
     try:
         await audit.advance()
     except (OSError, RedisError) as error:
-        # Sentinels close the connections to a server whose role they change. The audit goes on where it stopped.
+        # Sentinel closes all client connections to a server when it changes the server's role. The audit can simply be
+        # repeated: it continues where it stopped.
         return [f"Redis does not answer: {error}"]
     behind = [] if audit.all_published else [f"not everything up to {audit.sequence} is published"]
     if orders := audit.session_orders:

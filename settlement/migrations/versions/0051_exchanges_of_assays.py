@@ -7,8 +7,8 @@ down_revision = "0050"
 branch_labels = None
 depends_on = None
 
-# What was changed by hand must be found after a migration too, so only rows that are as their history says are recorded
-# in their new form.
+# A row that was changed by hand differs from its recorded history, and must still differ after the migration. So the
+# new form is recorded only for rows that agree with their history.
 FUNCTIONS = """
 CREATE FUNCTION unaltered_rows(of_table regclass, free text[] DEFAULT '{}') RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE

@@ -7,7 +7,7 @@ down_revision = "0052"
 branch_labels = None
 depends_on = None
 
-# Only rows that are as their history says are recorded under the new names of their columns.
+# The new column names are recorded only for rows that agree with their history: a change by hand must still be found.
 RENAME = """
 DO $$
 DECLARE

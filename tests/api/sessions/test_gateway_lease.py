@@ -40,9 +40,11 @@ async def test_a_gateway_that_sleeps_between_its_read_and_its_write_is_lost(
     await others.aclose()
 
 
+@pytest.mark.parametrize("left", [None, STOPPED.decode()])
 async def test_a_name_is_free_once_somebody_has_noticed_that_its_former_run_is_lost(
-    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch, left: str | None
 ) -> None:
+    """Or once that run has stopped, and has left sessions in their grace, which whoever notices closes."""
     keys = Keys("noticed")
     redis, others = (redis_client.connect(valkey_url) for _ in range(2))
     await others.hset(keys.gateways, "gateway-1", "former:7")
@@ -52,7 +54,10 @@ async def test_a_name_is_free_once_somebody_has_noticed_that_its_former_run_is_l
 
     async def read_and_notice() -> bytes | None:
         entry = await read()
-        await others.hdel(keys.gateways, "gateway-1")
+        if left is None:
+            await others.hdel(keys.gateways, "gateway-1")
+        else:
+            await others.hset(keys.gateways, "gateway-1", left)
         return entry
 
     monkeypatch.setattr(lease, "_entry", read_and_notice)
@@ -78,26 +83,6 @@ async def test_a_gateway_that_has_lost_its_name_leaves_it_to_its_successor(
     assert await redis.hget(keys.gateways, "gateway-1") == entry
     await successor.release(sessions_left=sessions_left)
     assert await redis.hget(keys.gateways, "gateway-1") == (STOPPED if sessions_left else None)
-    await redis.aclose()
-
-
-async def test_a_name_is_free_once_its_former_run_has_stopped(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sessions in their grace are left; whoever notices closes them."""
-    keys = Keys("stopping")
-    redis = redis_client.connect(valkey_url)
-    await redis.hset(keys.gateways, "gateway-1", "former:7")
-    monkeypatch.setattr(gateway_lease, "BEAT_SECONDS", 0.01)
-    lease = GatewayLease(redis, keys, "gateway-1")
-    read = lease._entry
-
-    async def read_and_stop() -> bytes | None:
-        entry = await read()
-        await redis.hset(keys.gateways, "gateway-1", STOPPED.decode())
-        return entry
-
-    monkeypatch.setattr(lease, "_entry", read_and_stop)
-    await lease.claim()
-    assert lease.claimed
     await redis.aclose()
 
 

@@ -155,7 +155,7 @@ def test_two_accounts_of_one_person_trade_by_no_request_however_the_owner_is_nam
 
 
 def test_a_quote_of_who_turns_out_to_be_the_requester_takes_no_part() -> None:
-    """The quoter and the requester turn out to be one person, as an account that is opened later says."""
+    """An account that is opened after the quote shows that the quoter and the requester have the same owner."""
     engine = market()
     apply(engine, 2, commands.AccountOpen("D", "mD", owner="late"))
     apply(engine, 2, HoldingAdjust("D", "CNY", 1_000, "d"))

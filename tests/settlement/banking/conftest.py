@@ -19,7 +19,7 @@ DEPOSIT = Payment(100_000, "A.H")
 
 
 async def with_deposit(exchange: SmallExchange) -> None:
-    """Add the bank with a deposit of A.H, whose member is in the register."""
+    """Register the member of A.H and the escrow account, and book a deposit for A.H."""
     await do(exchange, registry.add_member, "test", "A", "Member A", "厦门某某珠宝")
     await do(exchange, accounts.add, ONE, ACCOUNT, "ICBC Xiamen", "Venue & Co")
     (found,) = await statement(exchange, MockBank(0), DEPOSIT)
@@ -28,7 +28,7 @@ async def with_deposit(exchange: SmallExchange) -> None:
 
 
 async def with_payee(exchange: SmallExchange) -> None:
-    """Add to that the limits of withdrawals, and the member's account at a bank."""
+    """Prepare the deposit, the withdrawal limits and the member's bank account."""
     await with_deposit(exchange)
     await do(exchange, registry.add_staff, "test", "operator-2", "Operator", ["operate"])
     await exchange.approve(await do(exchange, withdrawal_limits.propose, "operator-2", FREE))
@@ -45,7 +45,7 @@ def preparation(request: pytest.FixtureRequest) -> Preparation:
 
 @pytest.fixture
 def bank(exchange: SmallExchange) -> MockBank:  # noqa: ARG001
-    """The escrow bank with a deposit of A.H, whose member is in the register."""
+    """The escrow bank, with one deposit for A.H booked; the member of A.H is registered."""
     made = MockBank(0)
     made.book(DEPOSIT)
     return made
@@ -53,7 +53,7 @@ def bank(exchange: SmallExchange) -> MockBank:  # noqa: ARG001
 
 @pytest.fixture
 def ready(bank: MockBank) -> MockBank:
-    """The bank with a deposit of A.H, whose member has limits and an account at a bank."""
+    """The escrow bank with a deposit for A.H, withdrawal limits, and a bank account of the member."""
     return bank
 
 
