@@ -186,14 +186,17 @@ def main(given: Sequence[str] | None = None) -> int:
             if sound.noticed:
                 print(f"the tests of {area.name} fail without any bug: {sound.by}")
                 return 2
-        noticed = 0
+        missed = []
         verdicts = pool.map(lambda case: run(origin, case.area, case.bug), cases)
         for (area, bug), verdict in zip(cases, verdicts, strict=True):
-            word = "noticed" if verdict.noticed else "MISSED "
-            print(f"{word}  {area.name}: {bug.name}  {verdict.by}", flush=True)
-            noticed += verdict.noticed
-    print(f"{noticed} of {len(cases)} planted bugs were noticed")
-    return 0 if noticed == len(cases) else 1
+            line = f"{area.name}: {bug.name}  {verdict.by}"
+            print(f"{'noticed' if verdict.noticed else 'MISSED '}  {line}", flush=True)
+            if not verdict.noticed:
+                missed.append(line)
+    print(f"{len(cases) - len(missed)} of {len(cases)} planted bugs were noticed")
+    for line in missed:  # once more at the end, which is what is left of a long output
+        print(f"MISSED   {line}")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
