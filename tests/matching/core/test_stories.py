@@ -200,6 +200,38 @@ def test_a_market_order_buys_what_the_cash_pays_for_with_the_fee(fee_bp: int, ca
     validate(engine)
 
 
+@pytest.mark.parametrize(
+    ("ways", "trades"),
+    [
+        ("auction continuous", True),
+        ("auction closed", True),
+        ("pre_open continuous", True),
+        ("auction halted continuous", True),
+        ("auction pre_open continuous", True),
+        ("pre_open closed", False),
+        ("pre_open auction", False),
+        ("auction pre_open", False),
+        ("auction halted", False),
+        ("auction halted closed", False),
+        ("auction halted auction", False),
+    ],
+)
+def test_a_crossed_book_trades_as_it_enters_trading_or_its_auction_ends(ways: str, trades: bool) -> None:
+    """The orders come in the first of the phases; nothing trades before the last of them."""
+    engine = market()
+    first, *between, last = (terms.PHASES.index(name) for name in ways.split())
+    apply(engine, 2, commands.MarketSetPhase("X", first))
+    place(engine, "A-1", terms.SELL, 100, 1)
+    found = place(engine, "B-1", terms.BUY, 101, 1)
+    for phase in between:
+        found += apply(engine, 3, commands.MarketSetPhase("X", phase))
+    assert not [event for event in found if isinstance(event, events.Trade)]
+    found = apply(engine, 4, commands.MarketSetPhase("X", last))
+    assert [isinstance(event, events.Trade) for event in found].count(True) == trades
+    assert len(engine.state.orders) == (0 if trades else 2)
+    validate(engine)
+
+
 def test_a_post_only_order_may_not_be_replaced_into_the_other_side() -> None:
     engine = market()
     place(engine, "A-1", terms.SELL, 101, 1)
