@@ -18,6 +18,7 @@ from goldx.hosting.settings import Settings
 from tests.api.conftest import Desk
 
 
+@pytest.mark.campaign
 def test_the_benchmark_prints_one_json_object() -> None:
     arguments = ["chain", "--json", "--window", "10x1", "--rounds", "1", "--orders", "80", "--seconds", "0.4"]
     done = CliRunner().invoke(bench, arguments, catch_exceptions=False)

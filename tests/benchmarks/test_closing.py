@@ -1,9 +1,12 @@
 """``goldx bench close`` makes a day by documents and the real core, closes it without any break, and says how long."""
 
+import pytest
+
 from benchmarks.closing.run import measure
 from settlement.closing.steps import STEPS
 
 
+@pytest.mark.campaign
 async def test_a_small_day_is_posted_closed_and_reconciled() -> None:
     said: list[str] = []
     found = await measure(trades=40, lots=6, accounts=3, history=1, parts=(0.5, 1.0), seed=7, report=said.append)

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from goldx.hosting.valkey import start_valkey
 from goldx.streams import redis_client
 
@@ -24,6 +26,7 @@ async def run(service: str, settings: dict[str, str]) -> tuple[str, str]:
     return line, errors.decode()
 
 
+@pytest.mark.campaign
 async def test_settlement_and_gateway_refuse_a_server_that_acknowledges_too_early(
     folder: Path, database_url: str
 ) -> None:

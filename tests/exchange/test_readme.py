@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh-CN.md")
 URL = "http://127.0.0.1:8600"
@@ -23,6 +25,7 @@ def test_both_languages_show_the_same_lines() -> None:
     assert sum(bool(line.strip()) for line in program(READMES[0]).splitlines()) <= 12
 
 
+@pytest.mark.campaign
 async def test_the_programs_of_the_pages_buy_gold(folder: Path, client_python: Path) -> None:
     """The demonstration stays up; the lines run in its directory unchanged, but for the port if 8600 was taken.
 

@@ -110,6 +110,7 @@ def test_an_environment_for_another_python_is_made_again(checkout: Path) -> None
     assert re.search(r"goldx: there is no module \w+\. .* To install it: pip install 'goldx\[server\]'\n$", err)
 
 
+@pytest.mark.campaign
 def test_a_file_that_is_not_what_the_lock_says_is_not_installed(checkout: Path) -> None:
     (checkout / "requirements" / "runtime.lock").write_text(f"click==8.5.1 --hash=sha256:{'0' * 64}\n")
     process = start(checkout)

@@ -28,7 +28,8 @@ def test_on_other_machines_no_process_is_restricted(there: set[int], monkeypatch
     assert {processors_of(name) for name in ALL_PROCESSES} == {frozenset(there)}
 
 
-@pytest.mark.parametrize("apart", [True, pytest.param(False, marks=pytest.mark.campaign)])
+@pytest.mark.campaign
+@pytest.mark.parametrize("apart", [True, False])
 async def test_serve_places_its_processes_unless_the_setting_is_off(apart: bool, folder: Path) -> None:
     """All their threads: one that began before its process was restricted would not be."""
     there = os.sched_getaffinity(0)

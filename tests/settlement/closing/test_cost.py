@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -79,6 +80,7 @@ async def compared(exchange: SmallExchange) -> tuple[int, int, int]:
     return sum(map(len, since.changed.values())), len(since.acts), made.checked
 
 
+@pytest.mark.campaign
 async def test_the_steps_of_a_close_read_as_many_rows_after_twelve_days_as_after_three(
     equal_days_closed: SmallExchange,
 ) -> None:
