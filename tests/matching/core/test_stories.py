@@ -69,6 +69,28 @@ def test_an_iceberg_that_comes_to_rest_again_shows_a_whole_slice(change: dict[st
     assert iceberg.visible() == 2 * LOT
 
 
+@pytest.mark.parametrize(("lots", "shown"), [(7, 3), (4, 3), (3, 3), (2, 2)], ids=lambda number: f"{number} lots")
+def test_a_decrease_comes_out_of_what_an_iceberg_hides(lots: int, shown: int) -> None:
+    """Nine lots, three shown; the slice gets smaller only where less than it is left."""
+    engine = market()
+    place(engine, "B-ice", terms.BUY, 100, 9, display_quantity=3 * LOT)
+    (iceberg,) = engine.state.orders.values()
+    apply(engine, 2, commands.OrderReplace("B", None, "B-ice", quantity=lots * LOT))
+    assert (iceberg.remaining, iceberg.visible()) == (lots * LOT, shown * LOT)
+    validate(engine)
+
+
+def test_the_end_of_a_key_ends_all_that_it_placed_and_nothing_of_another_key() -> None:
+    engine = market()
+    placed = (("B-one", "key-1/a", False), ("B-two", "+key-1/b", True), ("B-other", "+key-10/a", True))
+    for name, session, persist in placed:
+        place(engine, name, terms.BUY, 100, 1, session=session, persist=persist)
+    apply(engine, 3, commands.SessionClose("mB", "key-1/a"))
+    assert [order.client_order_id for order in engine.state.orders.values()] == ["B-two", "B-other"]
+    apply(engine, 4, commands.SessionClose("mB", "key-1/*"))
+    assert [order.client_order_id for order in engine.state.orders.values()] == ["B-other"]
+
+
 def test_gold_that_comes_back_locked_is_published() -> None:
     """Sold and bought in one command: the total is as before, but now it is under the resale lock."""
     engine = market(resale_lock_days=1)
