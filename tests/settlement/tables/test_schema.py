@@ -51,8 +51,8 @@ async def definitions(connection: AsyncConnection, query: str, schema: str) -> d
     return {(row.of_table, row.name): normal(row.definition) for row in rows}
 
 
-async def test_checks_keys_and_indexes_are_those_of_the_program(engine: AsyncEngine) -> None:
-    """Among them the sets of states and kinds, which tables derive from ``settlement.documents``."""
+async def check_definitions(engine: AsyncEngine) -> None:
+    """Check that the migrations make the same checks, keys and indexes as the model of the tables."""
     async with engine.connect() as connection:
         await connection.execute(CreateSchema("model"))
         mapped = await connection.execution_options(schema_translate_map={None: "model"})
@@ -62,3 +62,13 @@ async def test_checks_keys_and_indexes_are_those_of_the_program(engine: AsyncEng
             assert migrated == modelled
         assert len(migrated) > 50
         await connection.rollback()
+
+
+async def test_checks_keys_and_indexes_are_those_of_the_program(engine: AsyncEngine) -> None:
+    """Among them the sets of states and kinds, which tables derive from ``settlement.documents``."""
+    await check_definitions(engine)
+
+
+async def test_they_are_with_the_postgresql_of_the_wheel(engine_of_the_wheel: AsyncEngine) -> None:
+    """PostgreSQL 18 names what keeps columns from being null; one that is found on the system may be older."""
+    await check_definitions(engine_of_the_wheel)
