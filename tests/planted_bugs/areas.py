@@ -190,6 +190,7 @@ AREAS = (
             "tests/settlement/banking/test_day_proof.py",
             "tests/settlement/banking/test_equal_entries.py",
             "tests/settlement/banking/test_matching.py",
+            "tests/settlement/banking/test_parties.py",
             "tests/settlement/banking/test_voids.py",
             "tests/settlement/banking/test_withdrawals.py",
         ),
