@@ -1,6 +1,7 @@
 """The auditor's page, typed line by line on an exchange that has traded; its proofs fail when records are altered."""
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,9 @@ from goldx.client import Key, connect
 from goldx.demo.shell import Shell
 from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
+from goldx.protocol.events import AnyEvent, DayEnded, HoldingAdjusted, Trade, TradeBusted
+from goldx.protocol.units import CASH
+from goldx.protocol.wire import write_event_line
 from settlement.base import database
 from settlement.documents.registered import STANDINGS
 from tests.exchange.test_by_hand import MARK, TO_THE_ENGINE, check, lines_to_type, until_posted
@@ -36,12 +40,14 @@ def typed(command: str, environment: dict[str, str]) -> subprocess.CompletedProc
 
 
 async def prepare(supervisor: Supervisor, shell: Shell, folder: Path) -> None:
-    """Take metal in as the clerk's page does, withdraw some, and let two members trade."""
+    """Take metal in as the clerk's page does, let two members trade, and annul one of their two trades."""
     lines = [command for command, printed in lines_to_type("clerk.md") if printed != "refused"]
     first_day = lines[: lines.index("goldx clerk --as clerk-2 approve 5") + 1]
     trading = (
         "goldx key create --member ALPHA --out alpha.pem",
         "goldx key create --member VENUE --out venue.pem",
+        'goldx staff add operator-2 --name "Second operator" --permissions operate',
+        "goldx key create --staff operator-2 --permissions operate --out operator-2.pem",
         "goldx operator instrument.define '{}' --reason set-up --key operator-1.pem".format(
             '{"symbol": "AU-KARAT", "form": "KARAT_ALLOY", "min_fineness": 37500, "max_fineness": 91700, '
             '"reference_price": "925.00", "maker_fee_bp": 2, "taker_fee_bp": 5}'
@@ -60,7 +66,15 @@ async def prepare(supervisor: Supervisor, shell: Shell, folder: Path) -> None:
     ):
         await alpha.place(account="ALPHA.H", symbol="AU-KARAT", side="sell", price="925.13", quantity="40")
         for quantity in ("7", "11"):
-            await venue.place(account="VENUE", symbol="AU-KARAT", side="buy", price="925.13", quantity=quantity)
+            placed = await venue.place(
+                account="VENUE", symbol="AU-KARAT", side="buy", price="925.13", quantity=quantity
+            )
+    (annulled,) = placed["trades"]
+    for operator in ("operator-1", "operator-2"):
+        request = json.dumps({"trade_id": annulled["trade_id"]})
+        await shell.run(
+            "operator", "trade.bust", request, "--reason", "a mistyped quantity", "--key", f"{operator}.pem"
+        )
     await until_posted(supervisor)
 
 
@@ -74,7 +88,7 @@ def expect_differences(environment: dict[str, str]) -> None:
     segment.write_bytes(whole)
 
     events = Path("events.jsonl").read_text()
-    assert events.count('"amount":"6475.91"') == 1
+    assert (events.count('"amount":"6475.91"'), events.count('"event":"trade.busted"')) == (1, 1)
     Path("events.jsonl").write_text(events.replace('"amount":"6475.91"', '"amount":"6475.90"'))
     wrong = typed("python balances.py", environment)
     assert (wrong.returncode, "DIFFERENCE: ALPHA.H CNY" in wrong.stderr) == (1, True), wrong.stderr
@@ -120,3 +134,50 @@ async def test_the_auditor_proves_everything_and_finds_what_is_altered(working_f
 def test_what_the_page_says_to_ask_for_is_recorded_under_these_names() -> None:
     asked = re.findall(r"`((?:member|staff|key)\.\w+)`", (DOCS / "auditor.md").read_text())
     assert asked == [f"{kind}.{step}" for kind, machine in STANDINGS.items() for step in machine.steps]
+
+
+BUYER, SELLER = "ann", "bob"
+TERMS = (7, "AU", 60_000, 10_000, 600_000, 1, 2, BUYER, SELLER, 0)
+
+
+def busted(sequence: int, sell_fee: int = 20) -> TradeBusted:
+    return TradeBusted(sequence, 5, *TERMS, 30, sell_fee, 4, "ada", "ben", "a mistyped quantity")
+
+
+@pytest.mark.parametrize(
+    ("annulled", "printed"),
+    [
+        ([busted(4)], "4 balances agree; fees of trades 0.00"),
+        ([busted(4), busted(5)], "trade 7 is annulled, but no such trade stands"),
+        ([busted(4, sell_fee=30)], "trade 7 is annulled, but no such trade stands"),
+        ([DayEnded(4, 5, "2026-11-25"), busted(5)], "trade 7 is annulled, but no such trade stands"),
+        ([], "DIFFERENCE: ann AU: events, engine, ledger give"),
+    ],
+    ids=["once", "twice", "with another fee", "on a later day", "in the balances alone"],
+)
+def test_the_program_of_the_page_takes_an_annulled_trade_back(
+    annulled: list[AnyEvent], printed: str, tmp_path: Path
+) -> None:
+    """Both parties have the money and the gold that they had before the trade."""
+    program = programs("auditor.md")["balances.py"]
+    assert len(program.splitlines()) < 50, "the page promises fewer"
+    had = {(BUYER, CASH): "20000.00", (BUYER, "AU"): "0", (SELLER, CASH): "0.00", (SELLER, "AU"): "50"}
+    events: list[AnyEvent] = [
+        HoldingAdjusted(1, 1, BUYER, CASH, 2_000_000, "cash:1"),
+        HoldingAdjusted(2, 1, SELLER, "AU", 50_000, "receipt:1"),
+        Trade(3, 4, *TERMS, 0, 0, 30, 20),
+        *annulled,
+    ]
+    lines = [write_event_line(event).decode() for event in events]
+    for (account, asset), total in had.items():
+        changed = {"event": "holding.changed", "account": account, "asset": asset, "total": total}
+        lines.append(f"{json.dumps(changed)}\n")
+    (tmp_path / "events.jsonl").write_text("".join(lines))
+    rows = [("member", account, asset, total) for (account, asset), total in had.items()]
+    rows += [("bank_escrow", "bank_escrow", CASH, "-20000.00"), ("vault", "vault", "AU", "-50")]
+    table = [("kind", "account", "asset", "balance"), *rows]
+    (tmp_path / "balances.tsv").write_text("\n".join("\t".join(row) for row in table))
+    command = (sys.executable, "-c", program)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert printed in answer.stdout + answer.stderr
+    assert (answer.returncode == 0) == printed.endswith("0.00")
