@@ -123,6 +123,13 @@ async def _tie_recorded(connection: AsyncConnection, by: str, owed: Iterable[int
     return tied
 
 
+class _Evidence(NamedTuple):
+    """Evidence that a payment names an account: ``how`` as ``bank_match.how`` keeps it, and the text for people."""
+
+    how: str
+    text: str
+
+
 class _Accounts(NamedTuple):
     """Trading accounts by their folded names, and by their virtual accounts."""
 
@@ -144,16 +151,16 @@ class _Accounts(NamedTuple):
         end = self.ends.get(fold(row.virtual_account))
         return end if end is not None and end <= row.day else None
 
-    def of(self, row: Row[Any]) -> dict[str, list[str]]:
-        """Return the accounts that a payment names, each with how."""
-        found: defaultdict[str, list[str]] = defaultdict(list)
+    def of(self, row: Row[Any]) -> dict[str, list[_Evidence]]:
+        """Return the accounts that a payment names, each with the evidence, the virtual account first."""
+        found: defaultdict[str, list[_Evidence]] = defaultdict(list)
         if (account := self.virtual.get(fold(row.virtual_account))) is not None:
-            found[account].append(f"virtual account {row.virtual_account}")
+            found[account].append(_Evidence("VIRTUAL", f"virtual account {row.virtual_account}"))
         for field in ("reference", "text"):
             words = WORD.findall(unicodedata.normalize("NFKC", getattr(row, field)))
             for word in dict.fromkeys(word.rstrip("._-") for word in words):
                 if (account := self.names.get(fold(word))) is not None:
-                    found[account].append(f"{field} {word}")
+                    found[account].append(_Evidence("REFERENCE", f"{field} {word}"))
         return found
 
 
@@ -173,11 +180,15 @@ async def _match(
         return _left(row, f"virtual account {row.virtual_account} has ended on {end}")
     found = known.of(row)
     if len(found) != 1:
-        named = "; ".join(f"{account} by {', '.join(how)}" for account, how in sorted(found.items()))
+        named = "; ".join(f"{account} by {_listed(evidence)}" for account, evidence in sorted(found.items()))
         return _left(row, f"it names several accounts: {named}" if found else "it names no account")
     ((account, evidence),) = found.items()
-    how = "VIRTUAL" if evidence[0].startswith("virtual") else "REFERENCE"
-    return await _propose(connection, by, row, account, cash.StatedPayment(row.item_no, how, ", ".join(evidence)))
+    payment = cash.StatedPayment(row.item_no, evidence[0].how, _listed(evidence))
+    return await _propose(connection, by, row, account, payment)
+
+
+def _listed(evidence: Iterable[_Evidence]) -> str:
+    return ", ".join(one.text for one in evidence)
 
 
 async def _tie(connection: AsyncConnection, by: str, row: Row[Any], money: Row[Any], why: str) -> DepositMatch:

@@ -138,7 +138,10 @@ async def test_payments_to_a_virtual_account_that_has_ended_wait(exchange: Small
     await refused(exchange, "ILLEGAL_STEP", *again)
     paid = (Payment(200, "B.H", virtual_account=VIRTUAL), Payment(300, "x", virtual_account=f"{VIRTUAL}8"))
     before = await booked(exchange, bank, *paid)
-    assert [one.account for one in before] == ["B.H", "B.H"], "it was paid while it went on"
+    assert [(one.how, one.account, one.why) for one in before] == [
+        ("VIRTUAL", "B.H", f"virtual account {VIRTUAL}, reference B.H"),
+        ("VIRTUAL", "B.H", f"virtual account {VIRTUAL}8"),
+    ], "it was paid while it went on"
     ended, other = await booked(exchange, bank, *paid)
     assert (ended.how, ended.why) == (None, f"virtual account {VIRTUAL} has ended on {now}")
     assert (other.how, other.account) == ("VIRTUAL", "B.H")
