@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import CoreSchema, core_schema
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies import TheGateway, ThePrincipal, principal_of
@@ -22,6 +23,7 @@ from settlement.base.working_days import parse_day, today
 from settlement.documents.closing import CAPACITIES
 from settlement.intake.bar_columns import GIVEN
 from settlement.intake.bar_rows import Reading
+from settlement.workbooks import csv_files
 from settlement.workbooks.as_read import AsRead
 from settlement.workbooks.formats import Stated
 
@@ -119,6 +121,19 @@ LotNumber = Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
 """The number of a lot, in a request body."""
 
 
+class OneOf(NamedTuple):
+    """Lets a ``str`` be one of some words: ``Annotated[str, OneOf(WORDS)]``.
+
+    It is refused and documented as a ``Literal`` is, and takes the words from the constant that the rule itself is
+    written with, so that both always allow the same.
+    """
+
+    words: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return core_schema.literal_schema(list(self.words))
+
+
 class ReasonRequest(Strict):
     reason: str
 
@@ -143,11 +158,12 @@ File = Annotated[bytes, Body(media_type="application/octet-stream", description=
 def _stated(
     sheet: Annotated[str | None, Query(description="The sheet, where a workbook has several")] = None,
     encoding: Annotated[
-        Literal["utf-8", "utf-16", "gb18030", "big5", "windows-1252"] | None,
+        Annotated[str, OneOf(csv_files.ENCODINGS)] | None,
         Query(description="Of a CSV; default: as its headings show"),
     ] = None,
     separator: Annotated[
-        Literal["comma", "semicolon", "tab"] | None, Query(description="Of a CSV; default: as its headings show")
+        Annotated[str, OneOf(tuple(csv_files.SEPARATORS))] | None,
+        Query(description="Of a CSV; default: as its headings show"),
     ] = None,
 ) -> Stated:
     return Stated(sheet, encoding, separator)

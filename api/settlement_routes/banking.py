@@ -1,6 +1,6 @@
 """The venue's bank accounts, and the statements that their banks send."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -11,6 +11,7 @@ from api.settlement_routes.access import (
     Clerk,
     LotNumber,
     Number,
+    OneOf,
     Reader,
     Strict,
     TheStated,
@@ -25,6 +26,7 @@ from settlement.banking import (
     accounts,
     answers,
     bank_reconciliation,
+    chain,
     claims,
     deposits,
     files,
@@ -126,7 +128,7 @@ TheProfile = Annotated[str | None, Query(description="How a table is read; defau
 TheAccount = Annotated[str | None, Query(description="The account that a table is of, where it does not say so")]
 
 TheEntries = Annotated[
-    Literal["known", "new"] | None,
+    Annotated[str, OneOf(chain.READINGS)] | None,
     Query(description="What entries without references that equal known ones are, where the balances allow both"),
 ]
 

@@ -1,12 +1,22 @@
 """Breaks, what is done about them, and the limits of their age and value."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Body, Query, Response
 
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Clerk, Number, Operator, Reader, ReasonRequest, Strict, Transaction, new_router
+from api.settlement_routes.access import (
+    Clerk,
+    Number,
+    OneOf,
+    Operator,
+    Reader,
+    ReasonRequest,
+    Strict,
+    Transaction,
+    new_router,
+)
 from api.settlement_routes.rows import Projection
 from settlement.reconciliation import break_limits, break_listing, break_work, resolutions
 from settlement.reconciliation.break_listing import ListedBreak
@@ -41,7 +51,7 @@ class NoteRequest(Strict):
 
 
 class ResolutionRequest(Strict):
-    resolution: Literal["correction", "weight", "assay"]
+    resolution: Annotated[str, OneOf(resolutions.RESOLUTIONS)]
     document: int
     reason: str
 

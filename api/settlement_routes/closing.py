@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.edge.problems import documented
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Clerk, Number, Reader, Strict, TheMember, Transaction, new_router
+from api.settlement_routes.access import Clerk, Number, OneOf, Reader, Strict, TheMember, Transaction, new_router
 from api.settlement_routes.papers import PAPERS
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money
@@ -26,6 +26,7 @@ from settlement.closing import (
 )
 from settlement.closing.paper import Language
 from settlement.closing.tax_profiles import Buyer
+from settlement.tables.papers import INVOICE_KINDS, INVOICE_PERIODS
 
 router = new_router()
 members = new_router("/v1", "members")
@@ -84,8 +85,8 @@ class BuyerRequest(Strict):
     member: str
     title: str
     tax_number: str = ""
-    kind: Literal["ORDINARY", "SPECIAL"] = "ORDINARY"
-    period: Literal["DAY", "MONTH"] = "MONTH"
+    kind: Annotated[str, OneOf(INVOICE_KINDS)] = "ORDINARY"
+    period: Annotated[str, OneOf(INVOICE_PERIODS)] = "MONTH"
 
 
 class PartRequest(Strict):
@@ -348,10 +349,7 @@ async def get_bulletin_file(
     day: str,
     kind: Annotated[Literal["pdf", "xlsx", "csv", "json"], Query(alias="format")] = "pdf",
     language: TheLanguage = "zh",
-    part: Annotated[
-        Literal["instruments", "benchmarks", "registered", "stock", "record", "breaks"],
-        Query(description="What a CSV holds"),
-    ] = "instruments",
+    part: Annotated[str, OneOf(bulletin_paper.PARTS), Query(description="What a CSV holds")] = "instruments",
 ) -> Response:
     """Return a bulletin as PDF or XLSX, a part of it as CSV, or what its SHA-256 is of. Needs no token."""
     found = await bulletin.find(connection, parse_day("day", day))

@@ -1,6 +1,6 @@
 """Lots from pre-advice to the register and back, one by one or by a bar list, and the files that were read."""
 
-from typing import Any, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Response
@@ -13,6 +13,7 @@ from api.settlement_routes.access import (
     LotNumber,
     LotsRequest,
     Number,
+    OneOf,
     Reader,
     ReasonRequest,
     Strict,
@@ -43,7 +44,7 @@ MELT = Projection(
     fine_loss="fine_loss_mg",
 )
 FILE = Projection("file_no kind about name rows result taken_at taken_by sha256")
-ListKind = Literal["declared", "measured"]
+ListKind = Annotated[str, OneOf(imports.KINDS)]
 
 
 class PreAdviceRequest(Strict):

@@ -1,17 +1,18 @@
 """The recycling counter: prices, tickets, payments, and the reports that the law requires."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query, Response
 from pydantic import Field
 
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Clerk, Number, Reader, Strict, Transaction, new_router
+from api.settlement_routes.access import Clerk, Number, OneOf, Reader, Strict, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money, parse_money, parse_price
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
+from settlement.tables.recycling import PAYMENT_METHODS, SCREENINGS
 
 router = new_router()
 
@@ -59,7 +60,7 @@ class TicketRequest(Strict):
     id_number: str = Field(description="Kept as a salted hash, shown masked")
     name: str = Field(description="Shown masked")
     id_copy: str = Field(description="The member's reference of the copy of the document")
-    screening: Literal["CLEAR", "HIT"]
+    screening: Annotated[str, OneOf(SCREENINGS)]
     screening_list: str
 
 
@@ -86,7 +87,7 @@ class RefusalRequest(Strict):
 
 
 class CounterPaymentRequest(Strict):
-    method: Literal["CASH", "TRANSFER"]
+    method: Annotated[str, OneOf(PAYMENT_METHODS)]
     payment_reference: str
 
 
@@ -106,7 +107,7 @@ class NameRequest(Strict):
 
 
 class ReportDecisionRequest(Strict):
-    step: Literal["confirm", "dismiss", "file"]
+    step: Annotated[str, OneOf(aml.STEPS)]
     reference: str
 
 

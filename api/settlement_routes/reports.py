@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Response
 
 from api.listing import ThePage, listed
-from api.settlement_routes.access import Gone, Reader, TheDay, Transaction, new_router
+from api.settlement_routes.access import Gone, OneOf, Reader, TheDay, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.base.working_days import parse_day
 from settlement.lots import lots
@@ -31,7 +31,7 @@ async def export_bars(
     _: Reader,
     connection: Transaction,
     kind: Kind = "csv",
-    layout: Literal["declared", "lbma"] = "declared",
+    layout: Annotated[str, OneOf(bar_export.LAYOUTS)] = "declared",
     state: str | None = None,
     symbol: str | None = None,
     account: str | None = None,

@@ -17,7 +17,7 @@ from settlement.clerk.options import NUMBER, REASON, write_new
 from settlement.documents.recycling import AML_REPORT
 from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
 from settlement.service.listings import PAGE
-from settlement.tables.recycling import ID_TYPES
+from settlement.tables.recycling import ID_TYPES, PAYMENT_METHODS, SCREENINGS
 
 TICKET = click.argument("ticket", type=int)
 DESCRIPTION = click.option("--description", required=True, help="What happened.")
@@ -86,7 +86,7 @@ def list_prices(by: str, page: PageRequest) -> None:
 @click.option("--id-number", prompt=True, hide_input=True, help="Kept as a salted hash, shown masked.")
 @click.option("--name", prompt=True, hide_input=True, help="Shown masked.")
 @click.option("--id-copy", required=True, help="The member's reference of the copy of the document.")
-@click.option("--screening", required=True, type=click.Choice(["CLEAR", "HIT"]), help="Against the lists below.")
+@click.option("--screening", required=True, type=click.Choice(SCREENINGS), help="Against the lists below.")
 @click.option("--screening-list", required=True, help="Which lists, of which day.")
 @click.pass_obj
 def open_ticket(
@@ -215,7 +215,7 @@ def correct_name(by: str, seller: int, name: str, document: str) -> None:
 
 @counter_group.command("pay")
 @TICKET
-@click.option("--method", required=True, type=click.Choice(offers.METHODS))
+@click.option("--method", required=True, type=click.Choice(PAYMENT_METHODS))
 @click.option("--reference", required=True, help="Number of the cash voucher or the transfer.")
 @click.pass_obj
 def pay(by: str, ticket: int, method: str, reference: str) -> None:
@@ -343,7 +343,7 @@ def list_reports(
 
 @counter_group.command("report")
 @NUMBER
-@click.argument("step", type=click.Choice(["confirm", "dismiss", "file"]))
+@click.argument("step", type=click.Choice(aml.STEPS))
 @click.option("--reference", required=True, help="Why; of a filed one the authority's number.")
 @click.pass_obj
 def decide_report(by: str, number: int, step: str, reference: str) -> None:

@@ -48,6 +48,8 @@ REASONS: Final = (
 """Reasons of a report; most of the suspicions are those that a trade body names (domain sheet 3.6)."""
 SUSPICIONS: Final = tuple(reason for reason in REASONS if reason != "LARGE_CASH")
 """Reasons that a person may report."""
+STEPS: Final = ("confirm", "dismiss", "file")
+"""Steps that a person takes with a report."""
 
 
 async def cash_on(connection: AsyncConnection, seller_id: int, first: date, last: date) -> list[Row[Any]]:
@@ -154,8 +156,8 @@ async def decide(connection: AsyncConnection, by: str, report_no: int, step: str
     ``reference`` is the reason, or the authority's number. The person who paid when the sale was noticed may not
     dismiss the notice. Raises BadValue, and Refused (ILLEGAL_STEP, SAME_PERSON).
     """
-    if step not in ("confirm", "dismiss", "file"):
-        raise BadValue("step", step, "confirm, dismiss or file")
+    if step not in STEPS:
+        raise BadValue("step", step, "one of " + ", ".join(STEPS))
     printable("reference", reference, 200)
     await audit.lock(connection)
     query = select(aml_report).where(aml_report.c.report_no == report_no).with_for_update(key_share=True)

@@ -6,7 +6,7 @@ again. The person who made an offer may not pay it out. Cash has rules of its ow
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -26,9 +26,7 @@ from settlement.intake.bar_rows import BarKey
 from settlement.lots import acceptance, customs, warehouses
 from settlement.lots.provenance import ProvenanceRecord
 from settlement.recycling import aml, counters, tickets, two_way
-from settlement.tables.recycling import counter_item, posted_price
-
-METHODS: Final = ("CASH", "TRANSFER")
+from settlement.tables.recycling import PAYMENT_METHODS, counter_item, posted_price
 
 
 async def make(connection: AsyncConnection, by: str, ticket_no: int) -> int:
@@ -107,8 +105,8 @@ async def pay(connection: AsyncConnection, by: str, ticket_no: int, method: str,
     reaches the amount of the measure and nobody else has done due diligence on the seller, CALENDAR_UNKNOWN if the
     report's due date is not known.
     """
-    if method not in METHODS:
-        raise BadValue("method", method, " or ".join(METHODS))
+    if method not in PAYMENT_METHODS:
+        raise BadValue("method", method, " or ".join(PAYMENT_METHODS))
     printable("payment_reference", reference, 64)
     row = await tickets.find(connection, ticket_no, lock=True)
     allow(COUNTER_TICKET, "pay", ticket_no, row.status)

@@ -22,7 +22,7 @@ from settlement.base.texts import printable
 from settlement.documents.recycling import COUNTER_TICKET
 from settlement.recycling import aml, counters, sellers
 from settlement.recycling.sellers import Identity
-from settlement.tables.recycling import counter_item, counter_ticket
+from settlement.tables.recycling import SCREENINGS, counter_item, counter_ticket
 
 MAX_ITEMS: Final = 200
 
@@ -47,8 +47,8 @@ async def open_ticket(
     """
     await authorize(connection, COUNTER_TICKET, "open", by, [])
     await counters.find(connection, code)
-    if screening not in ("CLEAR", "HIT"):
-        raise BadValue("screening", screening, "CLEAR or HIT")
+    if screening not in SCREENINGS:
+        raise BadValue("screening", screening, " or ".join(SCREENINGS))
     papers = {"id_copy": printable("id_copy", id_copy, 64), "screening": screening}
     papers["screening_list"] = printable("screening_list", lists, 64)
     found = await sellers.recognize(connection, by, identity)

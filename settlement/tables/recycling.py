@@ -24,6 +24,10 @@ from settlement.tables.columns import folded, integer, is_in, metadata, number, 
 
 ID_TYPES = ("RESIDENT_ID", "PASSPORT", "RESIDENCE_PERMIT")
 """Identity documents that a counter takes."""
+SCREENINGS = ("CLEAR", "HIT")
+"""Results of the screening of a seller against lists."""
+PAYMENT_METHODS = ("CASH", "TRANSFER")
+"""How a counter may pay."""
 
 identity_salt = Table(
     "identity_salt",
@@ -109,8 +113,8 @@ counter_ticket = Table(
     Column("paid_day", Date),
     string("reason", null=True),
     one_of("status", COUNTER_TICKET.states),
-    CheckConstraint("method IN ('CASH', 'TRANSFER')", name="method_known"),
-    CheckConstraint("screening IN ('CLEAR', 'HIT', 'NOT_DONE')", name="screening_known"),
+    one_of("method", PAYMENT_METHODS),
+    one_of("screening", (*SCREENINGS, "NOT_DONE")),
     CheckConstraint("status = 'REFUSED' OR (seller_id IS NOT NULL AND screening = 'CLEAR')", name="seller_known"),
     CheckConstraint(
         f"({is_in('status', TICKET_PAID)}) = (paid_by IS NOT NULL) AND paid_by <> offered_by", name="two_people"

@@ -49,6 +49,12 @@ class Rest:
         found: JSON = answer.json()
         return found
 
+    async def public_file(self, path: str) -> bytes:
+        """Return the bytes of a file that anybody reads, given its whole path."""
+        answer = await self._http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
     async def raw(self, who: str, path: str) -> bytes:
         """Return the bytes of an answer that is not JSON."""
         answer = await self._http.get("/v1/settlement" + path, headers=self._authorization(who))

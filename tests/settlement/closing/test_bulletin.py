@@ -145,6 +145,10 @@ async def test_anybody_reads_it(exchange: SmallExchange, rest: Rest) -> None:
     assert await rest.anybody("GET", f"/v1/bulletins/{second.day}/file?format=json") == second.content
     for path in ("2099-01-01", "x", "2099-12-01/file?format=doc", "2099-12-01/file?language=fr"):
         await rest.anybody("GET", f"/v1/bulletins/{path}", 422)
+    about = await rest.public_file(f"/v1/bulletins/{second.day}/file?format=csv&part=about&language=en")
+    assert about == bulletin_paper.write(second, "csv", "en", "about")
+    refused = await rest.anybody("GET", f"/v1/bulletins/{second.day}/file?part=all", 422)
+    assert all(f"'{part}'" in str(refused) for part in bulletin_paper.PARTS), refused
 
 
 @pytest.mark.usefixtures("configured_database")
