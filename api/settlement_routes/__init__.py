@@ -1,7 +1,9 @@
 """REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of the token's signer.
 
 ``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. What members do with
-their own keys is under ``/v1/statements``, ``/v1/withdrawals`` and ``/v1/payees``. One module per folder of settlement.
+their own keys is under ``/v1/statements``, ``/v1/invoices``, ``/v1/withdrawals``, ``/v1/withdrawable`` and
+``/v1/payees``; what anybody may read under ``/v1/certificates``, ``/v1/bulletins`` and ``/v1/benchmarks``. There is a
+module for each folder of settlement, and one for each large part of a folder.
 Every listing comes in pages (``api.listing``).
 """
 

@@ -2,7 +2,8 @@
 
     from goldx.client import Key, connect
 
-It needs msgspec, websockets, cryptography and sortedcontainers, and nothing of the exchange but ``goldx.protocol``.
+It needs msgspec, websockets, cryptography and sortedcontainers, and of the exchange nothing but ``goldx.protocol`` and
+``goldx.retry``.
 """
 
 from goldx.client.errors import ConnectionLost, ExchangeError

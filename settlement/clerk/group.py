@@ -1,7 +1,7 @@
 """The ``goldx clerk`` group, and the three things that its commands do: act, propose, show.
 
 Each runs in one transaction in the name of the member of staff that ``--as`` gives, after that person's permissions
-were checked. A refusal ends the command with its reason and changes nothing.
+were checked. A refusal ends the command with its text and changes nothing.
 
 The database is loaded when a command uses it, the module of a command when the command is called.
 """

@@ -1,1 +1,1 @@
-"""The tables of settlement, one module per business folder."""
+"""The tables of settlement, a module per business folder, and some for parts of one."""

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from settlement.documents.lots import LOT
+from settlement.documents.machines import MACHINES
+from settlement.reconciliation import histories
 from tests.repository.sources import CODE, PRODUCT, ROOT, files, name_of, nodes_of, pages, text_of
 
 DOCS = ROOT / "docs"
@@ -139,3 +141,24 @@ def test_the_page_shows_every_step_in_the_life_of_a_lot() -> None:
     shown = re.findall(r"^\| (\w+) \| [^|]*\| ([A-Z_]+|as before) \|", chapter, re.MULTILINE)
     assert dict(shown) == {name: step.after for name, step in LOT.steps.items()}
     assert len(shown) == len(LOT.steps)
+
+
+NOT_COMPARED = {
+    "break": "a break",
+    "withdrawal": "a withdrawal",
+    "withdrawal_limit": "a limit of withdrawals",
+    "payee_account": "a member's account at a bank",
+    "account_statement": "a statement of account",
+    "invoice": "an invoice",
+    "day_difference": "a difference at a day's end",
+    "assay_exchange_party": "one party's part in an exchange of assays",
+}
+"""The documents whose state is not compared with the audit log, by machine, in the words of the auditor's page."""
+
+
+def test_the_auditors_page_names_the_documents_whose_state_is_not_compared_with_the_acts() -> None:
+    """Lots are compared with their custody events and proposals with acts of their own."""
+    assert MACHINES.keys() - histories.TABLES.keys() - {"lot", "proposal"} == NOT_COMPARED.keys()
+    page = re.sub(r"\s+", " ", (DOCS / "auditor.md").read_text())
+    sentence = page.partition("Not compared with the acts is the state ")[2].partition(". ")[0]
+    assert re.split(r", (?:and )?", sentence) == [f"of {words}" for words in NOT_COMPARED.values()]
