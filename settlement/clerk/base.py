@@ -202,4 +202,4 @@ def list_waiting(by: str, page: PageRequest) -> None:
     async def listing(connection: AsyncConnection, part: PageRequest) -> Page[waiting.Waiting]:
         return await waiting.listing(connection, by, part)
 
-    show(by, page, "kind subject what days command", listing, lambda found: found, ANYBODY)
+    show(by, page, "kind subject what days command", listing, lambda found: found[:5], ANYBODY)

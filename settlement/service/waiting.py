@@ -36,7 +36,8 @@ _DECIDED_BY_RISK: Final = DAY_DIFFERENCE.kind
 class Waiting(NamedTuple):
     """One thing that waits: its kind and number, what it is, for how many days, and the command that goes on with it.
 
-    ``days`` counts working days for breaks and whole days otherwise; it is None where no time is known.
+    ``days`` counts working days for breaks and whole days otherwise; it is None where no time is known. ``capacity`` is
+    that in which a day waits to be signed, None for all else.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Waiting(NamedTuple):
     what: str
     days: int | None
     command: str
+    capacity: str | None = None
 
 
 _ORDER: Final = {
@@ -64,7 +66,7 @@ _ORDER: Final = {
 
 def _key(one: Waiting) -> str:
     """Return what identifies a thing that waits: kind and number; for a signature the capacity too."""
-    return SEPARATOR.join((one.kind, one.subject, *one.what.split()[-1:]) if one.kind == "sign" else one[:2])
+    return SEPARATOR.join(part for part in (one.kind, one.subject, one.capacity) if part is not None)
 
 
 def _order(key: str) -> Any:
@@ -144,7 +146,7 @@ async def _days(connection: AsyncConnection, by: str, held: Iterable[str]) -> li
         return found
     days = _days_since(row.closed_at)
     return found + [
-        Waiting("sign", str(row.day), f"for {capacity}", days, f"goldx day sign {row.day} --for {capacity}")
+        Waiting("sign", str(row.day), f"for {capacity}", days, f"goldx day sign {row.day} --for {capacity}", capacity)
         for capacity, permission in CAPACITIES.items()
         if capacity not in given and permission in held
     ]

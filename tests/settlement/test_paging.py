@@ -220,8 +220,8 @@ def test_a_page_follows_a_row_that_is_gone() -> None:
 
 def test_what_waits_keeps_its_order_from_page_to_page() -> None:
     found = [
-        Waiting("sign", "2026-11-24", "for risk", 1, ""),
-        Waiting("sign", "2026-11-24", "for settlement", 1, ""),
+        Waiting("sign", "2026-11-24", "its numbers are to be signed", 1, "", "risk"),
+        Waiting("sign", "2026-11-24", "its money is to be signed", 1, "", "settlement"),
         Waiting("near_tie", "9", "", None, ""),
         Waiting("payment", "10", "", None, ""),
         Waiting("break", "2", "", 3, ""),
@@ -246,7 +246,7 @@ def test_what_waits_keeps_its_order_from_page_to_page() -> None:
         ("near_tie", "9"),
         ("payment", "10"),
     ]
-    assert [one.what for one in whole if one.kind == "sign"] == ["for settlement", "for risk"]
+    assert [one.capacity for one in whole if one.kind == "sign"] == ["settlement", "risk"]
     for wrong in ("cow,1", "break", "break,1,risk", "sign,2026-11-24", "sign,2026-11-24,cook"):
         with pytest.raises(BadValue, match="must be what"):
             waiting.part(found, PageRequest(wrong, 1))
