@@ -7,7 +7,6 @@ closed count is never changed, and its report says nothing else.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -30,8 +29,6 @@ from settlement.reconciliation.statement_file import StatementBar
 from settlement.tables.base import staff
 from settlement.tables.counts import count_again, count_lot, count_record, count_signature, inventory_count
 
-_LINE: Final = re.compile("^line [0-9]+(: )?")
-"""A line of a statement, which a count has not."""
 _ABSENT: Final = ("MISSING_AT_WAREHOUSE", "TIMING")
 
 
@@ -80,7 +77,7 @@ async def compare(
     expected = await count_results.listed(connection, row.count_no, 1)
     rows = await lots.find(connection, [lot_id for lot_id in expected.values() if lot_id is not None])
     found = []
-    for number, (key, result) in enumerate(results.items(), 1):
+    for key, result in results.items():
         if result is None:
             continue
         lot_id = expected.get(key)
@@ -89,14 +86,10 @@ async def compare(
         if about is not None:
             fineness = about.fineness_e5 or about.declared_fineness_e5
             gross = result.gross_cg or about.melt_cg or about.gross_cg or about.declared_gross_cg
-        found.append(StatementBar(number, result.key, gross, fineness, None, result.seal, None))
+        found.append(StatementBar(None, result.key, gross, fineness, None, result.seal, None))
     counted = set(expected.values())
     outcome = await warehouse_statement.compare(connection, row.warehouse, found)
-    return tuple(
-        one._replace(note=_LINE.sub("", one.note))
-        for one in outcome.breaks
-        if one.kind not in _ABSENT or one.lot_id in counted
-    )
+    return tuple(one for one in outcome.breaks if one.kind not in _ABSENT or one.lot_id in counted)
 
 
 async def recount(connection: AsyncConnection, by: str, number: int) -> int:

@@ -27,9 +27,9 @@ _STATUS_WORDS: Final[Mapping[str, str]] = {
 
 
 class StatementBar(NamedTuple):
-    """One line of a statement; None where the statement has no such column."""
+    """One line of a statement; None where the statement has no such column. A bar that was counted has no ``line``."""
 
-    line: int
+    line: int | None
     key: BarKey
     gross_cg: int
     fineness_e5: int

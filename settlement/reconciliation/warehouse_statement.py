@@ -91,7 +91,7 @@ class _WarehouseRegister(NamedTuple):
         members = {row[0]: row[1] for row in accounts}
         return cls(customs, lots, seals, locks, await _owners(connection, place), members)
 
-    def line(self, line: int, key: BarKey) -> StatementBar:
+    def line(self, line: int | None, key: BarKey) -> StatementBar:
         """Return the line that the statement should have about a lot."""
         row = self.lots[key]
         fineness = row.fineness_e5 or row.declared_fineness_e5
@@ -120,8 +120,7 @@ async def compare(connection: AsyncConnection, place: str, lines: Sequence[State
         subject = _subject(place, key, row)
         if len(several) > 1:
             # The break names the mark and no lot, as it is not known which of the lines is the lot.
-            where = "lines " + ", ".join(str(line.line) for line in several)
-            found.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", where))
+            found.append(Break("DUPLICATE_SERIAL", subject, "", 1, len(several), "count", _lines(several)))
         if row is not None:
             right = register.line(several[0].line, key)
             found += _differences(subject, row, several[0], right)
@@ -168,11 +167,19 @@ def _not_here(subject: str, line: StatementBar, other: Row[Any] | None) -> Break
     if other is not None and other.state in AT_WAREHOUSE:
         note = f"lot {other.lot_id} is {other.state} in {other.warehouse}"
         return Break("LOCATION_DIFF", subject, other.symbol, 0, gross_mg, "gross_mg", note, other.lot_id)
-    note, number = f"line {line.line}", None
+    notes, number = [_lines([line])], None
     if other is not None:
         where = "last in" if other.state in GONE else "in"
-        note, number = f"{note}: lot {other.lot_id} is {other.state} {where} {other.warehouse}", other.lot_id
+        notes.append(f"lot {other.lot_id} is {other.state} {where} {other.warehouse}")
+        number = other.lot_id
+    note = ": ".join(filter(None, notes))
     return Break("UNKNOWN_AT_WAREHOUSE", subject, "", 0, gross_mg, "gross_mg", note, number)
+
+
+def _lines(bars: Sequence[StatementBar]) -> str:
+    """Return the text that names the lines of bars; empty for bars that were counted."""
+    numbers = [str(bar.line) for bar in bars if bar.line is not None]
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}" if numbers else ""
 
 
 def _missing(subject: str, row: Row[Any], locks: set[str]) -> Break:

@@ -117,6 +117,10 @@ async def test_a_bar_that_has_left_or_is_to_come_is_unknown(stocked_exchange: Sm
         (4, "line 4: lot 4 is PRE_ADVISED in XM1"),
         (None, "line 5"),
     ]
+    lines = statement_file.read(sheets.read(csv(*rows)), Reading())
+    counted = [one._replace(line=None) for one in lines]
+    found = (await do(stocked_exchange, warehouse_statement.compare, "XM1", counted)).breaks
+    assert [one.note for one in found] == ["lot 1 is RELEASED last in XM1", "lot 4 is PRE_ADVISED in XM1", ""]
 
 
 async def test_bars_whose_marks_and_numbers_read_the_same_are_two_breaks(exchange: SmallExchange) -> None:
