@@ -176,6 +176,7 @@ def _whole(part: Element, statement: BankStatement, notes: list[str]) -> BankSta
         reversals = [entry.amount_fen for entry in statement.entries if entry.reversal]
         if statement.kind == BOOKED and reversals and sum(reversals) == 0:
             notes.append(UNCLEAR_REVERSALS)
+            statement = statement._replace(unclear_reversals=True)
     return statement._replace(notes=tuple(notes))
 
 

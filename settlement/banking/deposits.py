@@ -59,7 +59,7 @@ def payments() -> Select[Any]:
     ).join(bank_statement, bank_statement.c.statement_no == bank_item.c.statement_no)
     columns = (bank_entry.c.day, bank_entry.c.reversal, bank_entry.c.bank_reference, bank_entry.c.code)
     return (
-        select(bank_item, *columns, bank_statement.c.account_id, bank_statement.c.notes)
+        select(bank_item, *columns, bank_statement.c.account_id, bank_statement.c.unclear_reversals)
         .select_from(joined)
         .where(bank_statement.c.kind == BOOKED, bank_statement.c.void_order.is_(None))
     )
@@ -168,7 +168,7 @@ async def _match(
     connection: AsyncConnection, by: str, row: Row[Any], known: _Accounts, near: list[Row[Any]] | None
 ) -> DepositMatch:
     """Match one payment that is no recorded money, if its account can be determined."""
-    if row.reversal and UNCLEAR_REVERSALS in row.notes:
+    if row.reversal and row.unclear_reversals:
         return _left(row, UNCLEAR_REVERSALS)
     if row.reversal or RETURNED.fullmatch(row.code):
         return await _take_back(connection, by, row)

@@ -155,6 +155,7 @@ async def _keep(connection: AsyncConnection, by: str, file_no: int, plan: _Plan)
         "closing_fen": new.closing_fen,
         "entries": len(new.entries),
         "notes": list(new.notes),
+        "unclear_reversals": new.unclear_reversals,
         "taken_at": now_ms(),
         "taken_by": by,
     }

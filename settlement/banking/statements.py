@@ -20,7 +20,7 @@ KINDS: Final = (BOOKED, REPORT, NOTICE)
 Entries of the latter two come again in a later statement, so they are kept and shown, but count for nothing.
 """
 UNCLEAR_REVERSALS: Final = "the reversals cancel out, so the balances do not show which direction they have"
-"""The note of a statement for reversals that wait for a clerk."""
+"""The note for people of a statement with ``unclear_reversals``."""
 NO_REFERENCE: Final = re.compile(
     r"NON?-?REF(ERENCE|ERENZ)?|NOT-?(PROVIDED|AVAILABLE|SPECIFIED)|NONE|NIL|NULL|N/?A|N\.A\.|UNKNOWN|[EK]REF\+?|无|无参考号|[-0./*_+]*",
     re.IGNORECASE,
@@ -61,7 +61,8 @@ class Entry(NamedTuple):
 class BankStatement(NamedTuple):
     """One statement of one account; balances are None where a report or a notice gives none.
 
-    ``notes`` name everything that was ignored or not read literally.
+    ``notes`` name, for people, everything that was ignored or not read literally. ``unclear_reversals``: its balances
+    do not show which direction its reversals have, so that these wait for a clerk.
     """
 
     format: str
@@ -75,6 +76,7 @@ class BankStatement(NamedTuple):
     closing_fen: int | None
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
+    unclear_reversals: bool = False
 
     @property
     def moved_fen(self) -> int:

@@ -59,6 +59,7 @@ bank_statement = Table(
     integer("taken_at"),
     string("taken_by"),
     Column("void_order", BigInteger, ForeignKey("bank_void.void_order")),
+    Column("unclear_reversals", Boolean, nullable=False),
     one_of("kind", STATEMENT_KINDS),
     CheckConstraint("first_day <= last_day", name="days_in_order"),
     CheckConstraint("kind <> 'BOOKED' OR opening_fen IS NOT NULL AND closing_fen IS NOT NULL", name="balances"),

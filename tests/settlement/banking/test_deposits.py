@@ -157,7 +157,10 @@ async def test_payments_to_a_virtual_account_that_has_ended_wait(exchange: Small
 
 @pytest.mark.parametrize("turned", [False, True])
 async def test_reversals_that_cancel_out_wait_for_a_clerk(exchange: SmallExchange, turned: bool) -> None:
-    """A returned deposit and a returned withdrawal of one amount: the balances hold with either direction."""
+    """A returned deposit and a returned withdrawal of one amount: the balances hold with either direction.
+
+    Nothing goes by the note, which is for people.
+    """
     bank = await bank_of(exchange)
     await carried_out(exchange, *(await booked(exchange, bank, Payment(900, "A.H"), Payment(500, "D-1", text="B.H"))))
     returned = [
@@ -165,9 +168,11 @@ async def test_reversals_that_cancel_out_wait_for_a_clerk(exchange: SmallExchang
         Payment(500, "W-1", reversal=True),
     ]
     data = bank.camt(bank.book(*returned), turned=turned)
-    await do(exchange, imports.take_in, ONE, "day.xml", data, camt.read(data))
+    (read,) = camt.read(data)
+    assert UNCLEAR_REVERSALS in read.notes
+    await do(exchange, imports.take_in, ONE, "day.xml", data, [read._replace(notes=("another wording",))])
     assert [(one.how, one.why) for one in await do(exchange, deposits.match, ONE)] == [(None, UNCLEAR_REVERSALS)] * 2
-    assert UNCLEAR_REVERSALS in (await do(exchange, imports.find, 2)).notes
+    assert (await do(exchange, imports.find, 2)).notes == ["another wording"]
 
 
 async def test_a_declined_deposit_is_open_again(exchange: SmallExchange) -> None:

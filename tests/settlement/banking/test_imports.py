@@ -176,10 +176,14 @@ async def test_the_database_keeps_statements_as_they_are_and_refuses_one_that_do
         with pytest.raises(DBAPIError, match=r"append-only|it is kept"):
             async with exchange.engine.begin() as connection:
                 await connection.execute(text(f"DELETE FROM {table}"))
-    with pytest.raises(DBAPIError, match="a statement stays as it was taken in"):
-        async with exchange.engine.begin() as connection:
-            await connection.execute(text("UPDATE bank_statement SET closing_fen = closing_fen"))
-    columns = "account_id, file_no, format, kind, stated_id, first_day, last_day, entries, notes, taken_at, taken_by"
+    for column in ("closing_fen", "unclear_reversals"):
+        with pytest.raises(DBAPIError, match="a statement stays as it was taken in"):
+            async with exchange.engine.begin() as connection:
+                await connection.execute(text(f"UPDATE bank_statement SET {column} = {column}"))
+    columns = (
+        "account_id, file_no, format, kind, stated_id, first_day, last_day, entries, notes, taken_at, taken_by, "
+        "unclear_reversals"
+    )
     copied = (
         f"INSERT INTO bank_statement ({columns}, opening_fen, closing_fen) SELECT {columns}, 0, 0 FROM bank_statement"
     )

@@ -1,5 +1,7 @@
 """Migrations of databases that have rows already."""
 
+import json
+
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
@@ -9,6 +11,7 @@ from settlement.base import audit, changes, database
 from settlement.migrations.forward import upgrade
 from settlement.reconciliation import histories
 from settlement.tables.assays import assay_exchange, assay_exchange_party
+from settlement.tables.banking import bank_statement
 from settlement.tables.custody import receipt
 from settlement.tables.papers import account_statement
 from settlement.tables.reconciliation import recon_break
@@ -257,4 +260,46 @@ async def test_receipts_name_the_load_outs_that_their_reasons_named(database_url
     async with engine.connect() as connection:
         found = await connection.execute(select(receipt.c.load_out_no).order_by(receipt.c.receipt_no))
         assert list(found.scalars()) == [1, None, None, None, None]
+    await engine.dispose()
+
+
+async def test_reversals_that_wait_for_a_clerk_are_known_by_a_column_and_not_by_a_note(database_url: str) -> None:
+    engine = database.connect(database_url)
+    note = "the reversals cancel out, so the balances do not show which direction they have"
+    notes: tuple[list[str], ...] = (
+        [note],
+        [],
+        ["line 7: it moves nothing", note],
+        [f"line 7: it moves nothing: {note}"],
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0057")
+        await connection.execute(
+            text(
+                "INSERT INTO bank_account (account_number, bank, holder, currency, added_at, added_by) "
+                "VALUES ('1', 'Bank', 'Venue', 'CNY', 1, 'x')"
+            )
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO file (kind, name, sha256, content, rows, result, taken_at, taken_by, about) "
+                "VALUES ('bank', 'x', sha256(''), '', 1, '{}', 1, 'x', '')"
+            )
+        )
+        statement = text(
+            "INSERT INTO bank_statement (account_id, file_no, format, kind, stated_id, first_day, last_day, "
+            "opening_fen, closing_fen, entries, notes, taken_at, taken_by) VALUES "
+            "(1, 1, 'camt.053', 'BOOKED', '', '2026-11-30', '2026-11-30', 0, 0, 0, CAST(:notes AS jsonb), 1, 'x')"
+        )
+        for each in notes:
+            await connection.execute(statement, {"notes": json.dumps(each)})
+        await audit.record(connection, audit.Act("clerk-1", "bank_statement.take_in", "bank_statement:1"))
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("UPDATE bank_statement SET closing_fen = 1 WHERE statement_no = 3"))
+    await database.migrate(database_url)
+    async with engine.connect() as connection:
+        found = await connection.scalars(select(bank_statement.c.unclear_reversals).order_by("statement_no"))
+        assert list(found) == [True, False, True, False]
+        assert [one.key for one in await changes.differences(connection, bank_statement)] == ["3"], "by hand"
     await engine.dispose()
