@@ -7,6 +7,7 @@ computed with the old figure stays.
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from enum import Enum
 from typing import Final, NamedTuple
 
 from sqlalchemy import func, insert, select
@@ -24,55 +25,95 @@ from settlement.tables.charges import tariff
 from settlement.tables.closing import business_day
 
 
+class Measure(Enum):
+    """The measure of a figure, which decides how it is read and shown; with its unit as kept and as shown."""
+
+    MONEY = ("fen per ", "CNY per ")
+    GOLD = ("mg of ", "g of ")
+    NUMBER = ("", "")
+
+    def __init__(self, kept: str, shown: str) -> None:
+        self.kept = kept
+        self.shown = shown
+
+
 class TariffFigure(NamedTuple):
-    """A figure as it holds from the beginning, its unit and its source."""
+    """A figure as it holds from the beginning, with its source.
+
+    ``of`` says for people what it is counted in or for: of a rate of money the weight and time that it is for, such as
+    ``kg and day``, of a number its unit, of gold which gold.
+    """
 
     value: int
-    unit: str
+    measure: Measure
+    of: str
     source: str
+
+    @property
+    def unit(self) -> str:
+        """The unit of ``value``, such as ``fen per kg and day``."""
+        return self.measure.kept + self.of
+
+    @property
+    def unit_shown(self) -> str:
+        """The unit in which people read and write it, such as ``CNY per kg and day``."""
+        return self.measure.shown + self.of
 
 
 FIGURES: Final[Mapping[str, TariffFigure]] = {
-    "STORAGE_OWN": TariffFigure(180, "fen per kg and day", "domain sheet 2.6: storage, remaining stock"),
-    "STORAGE_BOUGHT": TariffFigure(60, "fen per kg and day", "domain sheet 2.6: storage, bought title"),
-    "STORAGE_LOAD_OUT": TariffFigure(180, "fen per kg and day", "domain sheet 2.6: storage on the load-out day"),
-    "LOAD_IN": TariffFigure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
-    "LOAD_OUT": TariffFigure(200, "fen per kg, part of a kg as one", "domain sheet 2.6"),
-    "FREIGHT_INSURANCE": TariffFigure(6, "fen per g", "domain sheet 2.6: ingots"),
-    "OVERDUE": TariffFigure(360, "fen per kg and day", "house rule: twice the storage; domain sheet 12.4 has no rate"),
-    "LOAD_OUT_MINIMUM": TariffFigure(10_000, "mg of fine gold", "house rule; domain sheet 2.3 has the bar"),
-    "LOAD_OUT_WINDOW": TariffFigure(5, "days", "domain sheet 2.3: clients' default"),
-    "OVERDUE_DAYS": TariffFigure(5, "days", "house rule: from the window's end to the expiry; domain sheet 12.4"),
-    "CODE_TRIES": TariffFigure(5, "wrong pick-up codes", "house rule"),
-    "CLAIM_DAYS": TariffFigure(5, "working days", "domain sheet 2.8"),
-    "VAT_SERVICES": TariffFigure(600, "basis points", "house rule: storage, handling and trading are services at 6%"),
-    "VAT_TRANSPORT": TariffFigure(900, "basis points", "house rule: freight and insurance are transport at 9%"),
-    "CLOSING_WINDOW": TariffFigure(5, "minutes", "house rule: the last minutes that make the closing price"),
-    "CLOSING_MINIMUM": TariffFigure(1_000_000, "mg of fine gold", "house rule: the least traded in the closing window"),
-    "BENCHMARK_MINIMUM": TariffFigure(1_000_000, "mg of fine gold", "house rule: the least that makes a benchmark"),
-    "STATEMENT_DAYS": TariffFigure(3, "working days", "house rule: until a statement of account counts as accepted"),
+    "STORAGE_OWN": TariffFigure(180, Measure.MONEY, "kg and day", "domain sheet 2.6: storage, remaining stock"),
+    "STORAGE_BOUGHT": TariffFigure(60, Measure.MONEY, "kg and day", "domain sheet 2.6: storage, bought title"),
+    "STORAGE_LOAD_OUT": TariffFigure(180, Measure.MONEY, "kg and day", "domain sheet 2.6: storage on the load-out day"),
+    "LOAD_IN": TariffFigure(200, Measure.MONEY, "kg, part of a kg as one", "domain sheet 2.6"),
+    "LOAD_OUT": TariffFigure(200, Measure.MONEY, "kg, part of a kg as one", "domain sheet 2.6"),
+    "FREIGHT_INSURANCE": TariffFigure(6, Measure.MONEY, "g", "domain sheet 2.6: ingots"),
+    "OVERDUE": TariffFigure(
+        360, Measure.MONEY, "kg and day", "house rule: twice the storage; domain sheet 12.4 has no rate"
+    ),
+    "LOAD_OUT_MINIMUM": TariffFigure(10_000, Measure.GOLD, "fine gold", "house rule; domain sheet 2.3 has the bar"),
+    "LOAD_OUT_WINDOW": TariffFigure(5, Measure.NUMBER, "days", "domain sheet 2.3: clients' default"),
+    "OVERDUE_DAYS": TariffFigure(
+        5, Measure.NUMBER, "days", "house rule: from the window's end to the expiry; domain sheet 12.4"
+    ),
+    "CODE_TRIES": TariffFigure(5, Measure.NUMBER, "wrong pick-up codes", "house rule"),
+    "CLAIM_DAYS": TariffFigure(5, Measure.NUMBER, "working days", "domain sheet 2.8"),
+    "VAT_SERVICES": TariffFigure(
+        600, Measure.NUMBER, "basis points", "house rule: storage, handling and trading are services at 6%"
+    ),
+    "VAT_TRANSPORT": TariffFigure(
+        900, Measure.NUMBER, "basis points", "house rule: freight and insurance are transport at 9%"
+    ),
+    "CLOSING_WINDOW": TariffFigure(
+        5, Measure.NUMBER, "minutes", "house rule: the last minutes that make the closing price"
+    ),
+    "CLOSING_MINIMUM": TariffFigure(
+        1_000_000, Measure.GOLD, "fine gold", "house rule: the least traded in the closing window"
+    ),
+    "BENCHMARK_MINIMUM": TariffFigure(
+        1_000_000, Measure.GOLD, "fine gold", "house rule: the least that makes a benchmark"
+    ),
+    "STATEMENT_DAYS": TariffFigure(
+        3, Measure.NUMBER, "working days", "house rule: until a statement of account counts as accepted"
+    ),
 }
 LARGEST: Final = 10**9
 
 
 def shown(name: str, value: int) -> tuple[str, str]:
     """Return a figure and its unit as people read them: money in CNY, gold in grams."""
-    unit = FIGURES[name].unit
-    if unit.startswith("fen "):
-        return format_money(value), unit.replace("fen", "CNY", 1)
-    if unit.startswith("mg "):
-        return format_weight(value), unit.replace("mg", "g", 1)
-    return str(value), unit
+    figure = FIGURES[name]
+    write = {Measure.MONEY: format_money, Measure.GOLD: format_weight}.get(figure.measure, str)
+    return write(value), figure.unit_shown
 
 
 def parse(name: str, text: str) -> int:
     """Return a figure that is written in the unit in which it is shown. Raises BadValue."""
-    unit = FIGURES[name].unit
-    if unit.startswith("fen "):
+    figure = FIGURES[name]
+    if figure.measure is Measure.MONEY:
         return parse_money(text, "value")
-    if unit.startswith("mg "):
+    if figure.measure is Measure.GOLD:
         return parse_weight(text, "value")
-    return parse_decimal("value", text, 0, 0, LARGEST, unit)
+    return parse_decimal("value", text, 0, 0, LARGEST, figure.unit_shown)
 
 
 async def on(connection: AsyncConnection, day: date) -> dict[str, int]:

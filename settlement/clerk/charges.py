@@ -113,7 +113,7 @@ def _accrual(row: Row[Any]) -> Iterable[object]:
     weight = None
     if row.kind != UMPIRE:
         weight = format_weight(row.quantity * (MG_PER_KG if row.kind in BY_KILOGRAM else 1))
-    per = None if row.kind == UMPIRE else tariff.FIGURES[row.kind].unit.removeprefix("fen per ")
+    per = None if row.kind == UMPIRE else tariff.FIGURES[row.kind].of
     amount = format_decimal(row.amount_ufen, 8)
     return row.day, row.kind, row.symbol, weight, format_money(row.rate), per, amount, row.subject, row.bill_no
 

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.charges import tariff
+from settlement.charges.tariff import TariffFigure
 from settlement.service import movements
 from settlement.tables.charges import tariff as tariffs
 from tests.settlement.small_exchange import (
@@ -49,3 +50,28 @@ async def test_a_figure_whose_day_has_begun_is_only_declined(exchange: SmallExch
     assert (await do(exchange, tariff.on, tomorrow))["STORAGE_OWN"] == 180
     await do(exchange, movements.decline, OTHER, proposal)
     assert (await do(exchange, tariff.on, tomorrow))["STORAGE_OWN"] == 180
+
+
+def test_a_figure_is_read_and_shown_by_its_measure_and_not_by_the_words_of_its_unit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, figure in tariff.FIGURES.items():
+        value, unit = tariff.shown(name, figure.value)
+        assert (tariff.parse(name, value), unit) == (figure.value, figure.unit_shown), name
+    shown = {
+        name: tariff.shown(name, tariff.FIGURES[name].value) for name in ("LOAD_IN", "LOAD_OUT_MINIMUM", "CODE_TRIES")
+    }
+    assert shown == {
+        "LOAD_IN": ("2.00", "CNY per kg, part of a kg as one"),
+        "LOAD_OUT_MINIMUM": ("10", "g of fine gold"),
+        "CODE_TRIES": ("5", "wrong pick-up codes"),
+    }
+    assert {figure.unit for figure in tariff.FIGURES.values() if figure.measure is not tariff.Measure.NUMBER} == {
+        "fen per kg and day",
+        "fen per kg, part of a kg as one",
+        "fen per g",
+        "mg of fine gold",
+    }
+    misleading = TariffFigure(7, tariff.Measure.NUMBER, "fen coins", "test")
+    monkeypatch.setattr(tariff, "FIGURES", {"COINS": misleading})
+    assert (tariff.shown("COINS", 7), tariff.parse("COINS", "7")) == (("7", "fen coins"), 7)
