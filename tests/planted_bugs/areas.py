@@ -188,6 +188,7 @@ AREAS = (
         (
             "tests/settlement/banking/test_contradictions.py",
             "tests/settlement/banking/test_day_proof.py",
+            "tests/settlement/banking/test_deposits.py",
             "tests/settlement/banking/test_equal_entries.py",
             "tests/settlement/banking/test_matching.py",
             "tests/settlement/banking/test_parties.py",

@@ -32,7 +32,8 @@ LIMIT_S = 600
 TEST_LIMIT_S = 40
 GENERATOR_SEED = 0
 """Seed of the generated sequences: a bug that only they notice is noticed by every run or by none."""
-PACKAGES = ("goldx", "matching", "api", "settlement", "tests")
+FOLDERS = ("goldx", "matching", "api", "settlement", "tests", "docs")
+"""The folders of a copy: the packages, their tests, and the pages that some tests read."""
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+)", re.MULTILINE)
 _PROBE = "the copy is what is tested"
 
@@ -61,9 +62,9 @@ def with_bug(area: Area, bug: Bug, root: Path = ROOT) -> str:
 
 
 def copy_sources(origin: Path, target: Path, *ignored: str) -> None:
-    """Copy the packages and their tests."""
-    for package in PACKAGES:
-        shutil.copytree(origin / package, target / package, ignore=shutil.ignore_patterns("_compiled", *ignored))
+    """Copy the packages, their tests and the pages."""
+    for folder in FOLDERS:
+        shutil.copytree(origin / folder, target / folder, ignore=shutil.ignore_patterns("_compiled", *ignored))
     shutil.copy(origin / "pyproject.toml", target)
 
 
