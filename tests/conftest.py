@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
+import structlog
 from hypothesis import settings
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
@@ -62,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Whatever the environment says: without kept bytecode every process that a test starts compiles 250 modules.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    # Services of the test session log beside a command whose output is read: CliRunner's stream is the command's alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stdout__))
     config.stash[_scratch] = Scratch(config.option.markexpr)
 
 

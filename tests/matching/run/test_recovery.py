@@ -89,7 +89,7 @@ def _with(data: bytes, **changes: object) -> bytes:
     ids=["torn", "empty", "other version", "one bit", "other digest"],
 )
 async def test_a_bad_snapshot_falls_back_to_the_one_before(
-    redis: Redis, shard: str, capsys: pytest.CaptureFixture[str], spoil: Callable[[bytes], bytes], reason: str
+    redis: Redis, shard: str, capfd: pytest.CaptureFixture[str], spoil: Callable[[bytes], bytes], reason: str
 ) -> None:
     keys = Keys(shard)
     await half_way(redis, keys, rounds=2)
@@ -100,7 +100,7 @@ async def test_a_bad_snapshot_falls_back_to_the_one_before(
     fold = await SnapshotStore(redis, keys).newest(Journal(redis, keys), EventStream(redis, keys))
     assert fold is not None
     assert fold.position == older
-    assert reason in capsys.readouterr().out
+    assert reason in capfd.readouterr().out
     # And with none left, from the whole journal.
     await redis.hset(keys.snapshots, str(older), b"\xff")
     recovered = await lead_once(redis, keys)
