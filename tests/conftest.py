@@ -63,7 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Whatever the environment says: without kept bytecode every process that a test starts compiles 250 modules.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    # Services of the test session log beside a command whose output is read: CliRunner's stream is the command's alone.
+    # CliRunner replaces sys.stdout of the whole process while a command runs. The services of the test session log to
+    # the original one, so that no line of theirs stands in the output that a test reads.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stdout__))
     config.stash[_scratch] = Scratch(config.option.markexpr)
 

@@ -153,7 +153,7 @@ NOT_COMPARED = {
     "day_difference": "a difference at a day's end",
     "assay_exchange_party": "one party's part in an exchange of assays",
 }
-"""The documents whose state is not compared with the audit log, by machine, in the words of the auditor's page."""
+"""The documents whose state is not compared with the audit log: state machine, and words of the auditor's page."""
 
 
 def test_the_auditors_page_names_the_documents_whose_state_is_not_compared_with_the_acts() -> None:

@@ -1,4 +1,4 @@
-"""A statement says in a column of its own that its reversals wait for a clerk: the text of a note decided it until now"""
+"""A column tells that the direction of a bank statement's reversals is unclear; the text of a note did so before"""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""A payment that is recorded money, and whose other side is not that of the money."""
+"""Payments that match recorded money by reference, but came for another member or went to another payee."""
 
 import pytest
 
