@@ -75,11 +75,31 @@ def change(module: Path, text: str) -> None:
         bytecode.unlink()
 
 
-def run_tests(area: Area, copy: Path) -> tuple[int | None, str]:
-    """Run an area's tests on a copy; return pytest's exit code, None after the time limit, and what it printed."""
+def files_of(area: Area, bug: Bug | None, noticed_before: Sequence[str] = ()) -> list[str]:
+    """Return the files of an area's tests, each once: those that probably notice a bug first.
+
+    These are the files that noticed other bugs of its module, and those that bear the module's name. All others follow
+    them, so that the verdict is the area's, and an area of long tests takes minutes and not hours.
+    """
+    files = [
+        str(file.relative_to(ROOT))
+        for test in area.tests
+        for file in (sorted((ROOT / test).rglob("test_*.py")) if (ROOT / test).is_dir() else [ROOT / test])
+    ]
+    first = [file for file in noticed_before if file in files]
+    if bug is not None:
+        first += [file for file in files if Path(bug.module).stem in Path(file).stem]
+    return list(dict.fromkeys([*first, *files]))
+
+
+def run_tests(area: Area, copy: Path, files: Sequence[str]) -> tuple[int | None, str]:
+    """Run an area's tests on a copy; return pytest's exit code, None after the time limit, and what it printed.
+
+    ``files`` are the files of the tests in their order.
+    """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", str(TEST_LIMIT_S)]
     command += ["--hypothesis-seed", str(GENERATOR_SEED)]
-    command += ["-m", "not slow and not faults", *area.options, *area.tests]
+    command += ["-m", "not slow and not faults", *area.options, *files]
     environment = {**os.environ, "GOLDX_CORE": "interpreted"}
     environment["PYTHONPATH"] = str(copy)  # what the tests start as processes is the copy, too
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -118,13 +138,30 @@ def judge(name: str, code: int | None, printed: str, *, may_hang: bool = True) -
     return Verdict(True, failed[1])
 
 
-def run(origin: Path, area: Area, bug: Bug) -> Verdict:
+def run(origin: Path, area: Area, bug: Bug, files: Sequence[str]) -> Verdict:
     """Run an area's tests on a copy of ``origin`` with the bug in it."""
     with tempfile.TemporaryDirectory(prefix="gx") as folder:
         copy = Path(folder)
         copy_sources(origin, copy)
         change(copy / area.folder / bug.module, with_bug(area, bug, origin))
-        return judge(bug.name, *run_tests(area, copy), may_hang=area.may_hang)
+        return judge(bug.name, *run_tests(area, copy, files), may_hang=area.may_hang)
+
+
+class Runs:
+    """The runs of one campaign, which remember the files of tests that noticed bugs of a module."""
+
+    def __init__(self, origin: Path) -> None:
+        self._origin = origin
+        self._noticed: dict[str, list[str]] = {}
+
+    def run(self, case: Case) -> Verdict:
+        """Run the area's tests on a copy with the case's bug in it; another thread may do so for another bug."""
+        area, bug = case
+        noticed = self._noticed.setdefault(f"{area.name}/{bug.module}", [])
+        verdict = run(self._origin, area, bug, files_of(area, bug, noticed[::-1]))
+        if verdict.noticed and "::" in verdict.by:
+            noticed.append(verdict.by.partition("::")[0])
+        return verdict
 
 
 def check_that_the_copy_is_tested(origin: Path, area: Area) -> None:
@@ -134,7 +171,7 @@ def check_that_the_copy_is_tested(origin: Path, area: Area) -> None:
         copy = Path(folder)
         copy_sources(origin, copy, "__pycache__")
         change(copy / area.folder / module, f"raise RuntimeError({_PROBE!r})\n")
-        code, printed = run_tests(area, copy)
+        code, printed = run_tests(area, copy, files_of(area, None))
     if code in (0, None) or _PROBE not in printed:
         raise RuntimeError(f"{area.name}: the tests do not import the copy's {module}\n{printed}")
 
@@ -145,7 +182,7 @@ def check_area(origin: Path, area: Area) -> Verdict:
     The bytecode that they leave there is copied with the sources, so that the runs that follow need not make it again.
     """
     check_that_the_copy_is_tested(origin, area)
-    return judge(area.name, *run_tests(area, origin))
+    return judge(area.name, *run_tests(area, origin, files_of(area, None)))
 
 
 def chosen(areas: Sequence[str], words: Sequence[str], sample: int | None, seed: int) -> list[Case]:
@@ -191,7 +228,7 @@ def main(given: Sequence[str] | None = None) -> int:
                 print(f"the tests of {area.name} fail without any bug: {sound.by}")
                 return 2
         missed = []
-        verdicts = pool.map(lambda case: run(origin, case.area, case.bug), cases)
+        verdicts = pool.map(Runs(origin).run, cases)
         for (area, bug), verdict in zip(cases, verdicts, strict=True):
             line = f"{area.name}: {bug.name}  {verdict.by}"
             print(f"{'noticed' if verdict.noticed else 'MISSED '}  {line}", flush=True)

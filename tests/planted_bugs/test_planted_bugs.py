@@ -8,7 +8,7 @@ import pytest
 
 from tests.planted_bugs.areas import AREAS
 from tests.planted_bugs.bug import Area
-from tests.planted_bugs.run import LIMIT_S, ROOT, TEST_LIMIT_S, Verdict, chosen, judge, with_bug
+from tests.planted_bugs.run import LIMIT_S, ROOT, TEST_LIMIT_S, Verdict, chosen, files_of, judge, with_bug
 
 CASES = chosen([], [], None, 0)
 
@@ -62,6 +62,19 @@ def test_a_seed_draws_the_same_bugs_of_all_areas_again() -> None:
     assert drawn == chosen([], [], 20, 7)
     assert drawn != chosen([], [], 20, 8)
     assert {case.area.name for seed in range(100) for case in chosen([], [], 20, seed)} == {a.name for a in AREAS}
+
+
+@pytest.mark.parametrize("area", AREAS, ids=lambda area: area.name)
+def test_all_files_of_an_area_run_and_likely_ones_first(area: Area) -> None:
+    usual = files_of(area, None)
+    assert usual
+    assert len(usual) == len(set(usual))
+    for bug in area.bugs:
+        files = files_of(area, bug, [usual[-1]])
+        assert files[0] == usual[-1]
+        assert sorted(files) == sorted(usual)
+    named = area.bugs[0]._replace(module=usual[-1].rpartition("test_")[2])
+    assert named.module.removesuffix(".py") in files_of(area, named)[0]
 
 
 def test_only_a_failed_test_or_a_time_limit_notices_a_bug() -> None:
