@@ -24,6 +24,7 @@ from api.metrics import write
 from api.sessions.act_log import take_reason
 from api.sessions.long_results import long_result
 from api.sessions.trading import OPERATOR_METHODS, PREVIEW, Trading
+from api.view.limit_forms import write_member
 from api.view.market_data import MarketData
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.units import BadValue
@@ -44,6 +45,8 @@ _NOT_FOUND: Final = documented({404: "no such instrument"})
 _NO_NOTICE: Final = documented(
     {404: "no such notice", 401: "no valid bearer token", 403: "the key has not the permission"}
 )
+
+_OF_STAFF: Final = documented({401: "no valid bearer token", 403: "the key has not the permission"})
 
 Depth = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 TradesPage = Annotated[PageRequest, Depends(page_dependency(50))]
@@ -110,6 +113,12 @@ async def trades(gateway: TheGateway, symbol: str, page: TradesPage) -> dict[str
     return listed("trades", market.write_trade, rows, symbol=symbol)
 
 
+def _require_staff(principal: Principal) -> None:
+    """Raise Refusal unless a key may read what concerns all members."""
+    if not {"operate", "supervise"} & set(principal.permissions):
+        raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has neither the permission 'operate' nor 'supervise'")
+
+
 @router.get("/v1/venue/regime", tags=["market"])
 async def regime(gateway: TheGateway) -> dict[str, Any]:
     """Return the legal regime in force with its document, one that a person has proposed, and the history.
@@ -136,12 +145,34 @@ async def notice_answers(gateway: TheGateway, principal: ThePrincipal, notice_id
 
     Needs the permission `operate` or `supervise`.
     """
-    if not {"operate", "supervise"} & set(principal.permissions):
-        raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has neither the permission 'operate' nor 'supervise'")
+    _require_staff(principal)
     notice = gateway.view.notices.by_id.get(notice_id)
     if notice is None:
         raise Refusal("UNKNOWN_NOTICE", f"notice_id: {notice_id} is not known; GET /v1/notices lists the newest")
     return gateway.view.notices.write_answers(notice, gateway.view.members)
+
+
+@router.get("/v1/limits", tags=["operator"], responses=_OF_STAFF)
+async def limits(gateway: TheGateway, principal: ThePrincipal, page: ThePage) -> dict[str, Any]:
+    """List the members that have limits, with these and what is used of them.
+
+    Needs the permission `operate` or `supervise`.
+    """
+    _require_staff(principal)
+    rows = cut(sorted(gateway.view.limits.state.counted_after), lambda member: member, page)
+    return listed("members", lambda member: write_member(gateway.view, member), rows)
+
+
+@router.get("/v1/limits/{member}", tags=["operator"], responses=_OF_STAFF)
+async def limits_of_member(gateway: TheGateway, principal: ThePrincipal, member: str) -> dict[str, Any]:
+    """Return the limits of a member and its accounts, what is used of them, and the newest changes, newest first.
+
+    Needs the permission `operate` or `supervise`.
+    """
+    _require_staff(principal)
+    if member not in gateway.view.members:
+        raise Refusal("UNKNOWN_MEMBER", f"member: there is no member {member[:32]}")
+    return {**write_member(gateway.view, member), "history": gateway.view.limits.write_history(member)}
 
 
 @router.post(

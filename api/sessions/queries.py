@@ -16,6 +16,7 @@ from api.view.accounts import Account
 from api.view.candles import INTERVALS, write_candle
 from api.view.channels import PART_ROWS, Channel
 from api.view.deals import write_deal
+from api.view.limit_forms import write_member
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
 from api.view.request_forms import write_own_request, write_request_to_quote
@@ -45,6 +46,7 @@ class Queries:
             "market.status": self._status,
             "venue.regime": self._regime,
             "notice.list": self._notices,
+            "session.limits": self._limits,
             "account.holdings": self._holdings,
             "quote.protections": self._protections,
             "order.get": self._order,
@@ -138,6 +140,23 @@ class Queries:
         member = None if session.principal is None else session.principal.member
         written = [self._view.notices.write(notice, member) for notice in page]
         request.succeed({"notices": written, "next": page[-1].notice_id if len(page) < len(older) else None})
+
+    def _limits(self, session: Session, request: Request) -> None:
+        """Answer with the limits of the key's member, or of any member for a supervisor or operator."""
+        check_names(request.params, "member")
+        principal = session.principal
+        if principal is None or (principal.member is None and not {"supervise", "operate"} & principal.permissions):
+            session.require("trade")
+        assert principal is not None
+        member = principal.member
+        if member is None:
+            member = parse_identifier(request.params.get("member"), "member")
+        elif request.params.get("member") not in (None, member):
+            raise BadValue("member", request.params["member"], "the member of the key")
+        if member not in self._view.members:
+            raise refuse("UNKNOWN_MEMBER", "member", member)
+        session.charge(len(self._view.members[member]) * ROWS_OF_A_LONG_ENTRY + len(self._view.requests.open))
+        request.succeed(write_member(self._view, member))
 
     def _holdings(self, session: Session, request: Request) -> None:
         check_names(request.params, "account")

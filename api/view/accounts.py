@@ -27,6 +27,7 @@ from goldx.protocol.events import (
     Trade,
     TradeBusted,
 )
+from goldx.protocol.limit_events import LimitsChanged, LimitsProposed
 from goldx.protocol.rfq_events import RfqGraceEnded, RfqQuoted, RfqQuoteDone, RfqQuoteEnded
 from goldx.protocol.wire import write_event
 
@@ -96,6 +97,8 @@ def private_messages(event: AnyEvent, owners: OrderOwners) -> Iterator[tuple[str
     elif isinstance(event, HoldingSettled):
         for account in dict.fromkeys(leg.account for leg in event.legs):
             yield account, event
+    elif isinstance(event, LimitsProposed | LimitsChanged):
+        return  # session.limits shows them, also those of a member, which has no channel of its own
     elif account_of := getattr(event, "account", None):
         yield account_of, event
 

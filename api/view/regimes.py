@@ -27,6 +27,6 @@ class Regimes:
         self.history.append(event)
         self.proposed = None
 
-    def end_day(self) -> None:
+    def begin_day(self) -> None:
         """Forget what was proposed."""
         self.proposed = None

@@ -3,6 +3,7 @@
 A request is kept with its quotes until the end of its trading day, with which every request ends.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -115,6 +116,13 @@ class Requests:
             quote = request.quote_of(account)
             if quote is not None and quote.status == OPEN:
                 found.append(request)
+        return found
+
+    def count_quotes(self) -> Counter[str]:
+        """Return the number of open quotes in open requests by account. O(open requests and quotes)."""
+        found: Counter[str] = Counter()
+        for request in self.open.values():
+            found.update(quote.quoted.account for quote in request.quotes.values() if quote.status == OPEN)
         return found
 
     def count_open(self, symbol: str) -> int:

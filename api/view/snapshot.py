@@ -19,6 +19,7 @@ import msgspec
 from api.view.accounts import Account
 from api.view.channels import Channel
 from api.view.deals import Deal
+from api.view.limits import KeptLimits
 from api.view.market_data import MarketData
 from api.view.protections import GroupLimits
 from api.view.records import Candle, Fill, Order
@@ -97,6 +98,7 @@ class _View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     protections: dict[str, dict[str, GroupLimits]]
     deals: list[Deal]
     notices: tuple[list[NoticePublished], dict[int, dict[str, int]], _Channel]
+    limits: KeptLimits
     requests: list[ViewedRequest]
     request_channels: dict[str, _Channel]
     """By member."""
@@ -159,6 +161,7 @@ def write(view: View) -> bytes:
         view.protections.of_members,
         list(view.deals.by_id.values()),
         (list(view.notices.by_id.values()), view.notices.acknowledged, _channel(view.notices.channel)),
+        view.limits.state,
         list(view.requests.by_id.values()),
         {member: _channel(channel) for member, channel in view.requests.channels.items()},
     )
@@ -215,6 +218,7 @@ def _read(state: _View, view: View) -> None:
         view.notices.add(notice)
     view.notices.channel.kept.extend(notices)
     _read_channel(channel, view.notices.channel, view)
+    view.limits.state = state.limits
     for request in state.requests:
         view.requests.add(request)
     for member, channel in state.request_channels.items():

@@ -12,6 +12,7 @@ from api.edge.outcome import Outcome
 from api.view.accounts import Account, OrderOwners, PrivateMessage, own_trades, private_messages
 from api.view.channels import Channel, Content
 from api.view.deals import Deals
+from api.view.limits import ViewedLimits
 from api.view.market_data import MarketData
 from api.view.notices import Notices
 from api.view.orders import accepted, becomes_past, is_of_today, standing_trades
@@ -49,6 +50,7 @@ class View:
         self.accounts: dict[str, Account] = {}
         self.protections = Protections()
         self.regimes = Regimes()
+        self.limits = ViewedLimits(self.accounts, lambda: self.last_trade)
         self.members: dict[str, list[str]] = {}
         """By member: its accounts in use, in the order of opening."""
         self.orders = NumberTable[Order]()
@@ -100,10 +102,10 @@ class View:
             events.AuctionIndicated: lambda event: self._market(event).indicate(event),
             events.DayEnded: self._day_ended,
             events.InstrumentRetired: lambda event: self._market(event).retire(),
-            events.AccountRetired: self._account_retired,
-            **dict.fromkeys(get_args(QuoteEvent), self._protected),
+            events.AccountRetired: lambda e: self.members[self.accounts[e.account].member].remove(e.account),
+            **dict.fromkeys(get_args(QuoteEvent), lambda e: self.protections.fold(self.accounts[e.account].member, e)),
         }
-        for part in (self.regimes, self.notices, self.deals, self.requests):
+        for part in (self.regimes, self.limits, self.notices, self.deals, self.requests):
             self._handlers |= part.handlers()
         for event_type in get_args(AnyEvent):
             self._handlers[event_type] = self._handler(event_type)
@@ -251,6 +253,8 @@ class View:
         account.publish(event)
 
     def _traded(self, event: events.Trade) -> None:
+        if self.limits.state.traded:
+            self.limits.count(event)
         if event.kind is not None:
             self._traded_without_orders(event)
             return
@@ -277,6 +281,7 @@ class View:
 
     def _busted(self, event: events.TradeBusted) -> None:
         """Mark an annulled trade, which is one of this trading day."""
+        self.limits.bust(event)
         if (annulled := self.fills.get(event.trade_id)) is not None:
             self.fills.put(event.trade_id, replace(annulled, busted=True))
 
@@ -326,11 +331,9 @@ class View:
         """Add an account that is not in the view yet."""
         self.accounts[account.name] = account
         self.members.setdefault(account.member, []).append(account.name)
+        self.limits.add_account(account.name, account.member)
         self._add(account.channel)
         self.requests.add_member(account.member, self._add)
-
-    def _account_retired(self, event: events.AccountRetired) -> None:
-        self.members[self.accounts[event.account].member].remove(event.account)
 
     def add_market(self, market: MarketData) -> None:
         """Add an instrument that is not in the view yet."""
@@ -362,16 +365,11 @@ class View:
             self.add_market(MarketData(event.symbol))
         self._market(event).define(event)
 
-    def _protected(self, event: QuoteEvent) -> None:
-        self.protections.fold(self.accounts[event.account].member, event)
-
     def _day_ended(self, event: events.DayEnded) -> None:
         self.trading_day = event.next_trading_day
-        self.regimes.end_day()
-        self._kept_since = self.last_of_past
-        self.last_of_past = self.last_trade
-        self.deals.begin_day()
-        self.requests.begin_day()
+        self._kept_since, self.last_of_past = self.last_of_past, self.last_trade
+        for part in (self.regimes, self.limits, self.deals, self.requests):
+            part.begin_day()
         for market in self.markets.values():
             market.begin_day(event.next_trading_day)
         self._day_has_ended = True

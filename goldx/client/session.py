@@ -256,6 +256,11 @@ class ExchangeClient:
         found: dict[str, Any] = await self.call("venue.regime")
         return found
 
+    async def limits(self) -> dict[str, Any]:
+        """Return the limits that the venue has set for your member and for its accounts, and what is used of them."""
+        found: dict[str, Any] = await self.call("session.limits")
+        return found
+
     async def notices(self, limit: int = 20, before: int | None = None) -> list[dict[str, Any]]:
         """Return the newest notices of the venue, newest first; ``before``: those with a lower number.
 

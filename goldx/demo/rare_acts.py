@@ -128,10 +128,13 @@ class InformedMember:
                 return
 
 
+def _firm_of(account: str) -> scenario.Firm:
+    return next(firm for firm in scenario.TRADERS if account in firm.cash)
+
+
 @asynccontextmanager
 async def _member(url: str, keys: Path, account: str) -> AsyncIterator[InformedMember]:
-    firm = next(firm for firm in scenario.TRADERS if account in firm.cash)
-    async with connect(url, Key.load(keys / f"{firm.code}.pem")) as client:
+    async with connect(url, Key.load(keys / f"{_firm_of(account).code}.pem")) as client:
         yield InformedMember(client, account)
 
 
@@ -151,6 +154,7 @@ async def perform(url: str, keys: Path, operator: Operator, second: Operator) ->
         await _deal(seller, buyer)
         accepted = await _ask(buyer, seller, maker)
         await _protect(seller, buyer)
+        await _limit(operator, second, buyer)
         await _inform(operator, seller, buyer)
         await _decide(operator, second)
         await wait_until(lambda: _is_continuous(buyer), "the interruption to end")
@@ -230,6 +234,18 @@ async def _protect(maker: InformedMember, buyer: InformedMember) -> None:
     if len(trades) != 1:
         raise StaffFailed(f"{len(trades)} quotes of a group traded whose limit the first one reached")
     await maker.request("quote.reset_protection", group=group)
+
+
+async def _limit(operator: Operator, second: Operator, buyer: InformedMember) -> None:
+    """Limit the orders of a member, which has one refused for it; then two operators take the limit away."""
+    symbol = scenario.WITHDRAWN_SYMBOL
+    member = _firm_of(buyer.record.account).code
+    await operator.command("limits.set", member=member, max_order_quantity=GRAMS)
+    price = units.format_price(await buyer.last_price(symbol))
+    order = {"client_order_id": "rare-limited", "symbol": symbol, "side": "buy", "type": "limit", "quantity": "2"}
+    await buyer.is_refused("order.place", **order, price=price)
+    for person in (operator, second):
+        await person.command("limits.set", member=member)
 
 
 async def _inform(operator: Operator, *members: InformedMember) -> None:

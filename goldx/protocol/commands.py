@@ -15,6 +15,7 @@ import msgspec
 from goldx.protocol import terms
 from goldx.protocol.bases import MemberCommand, OperatorCommand, VenueCommand
 from goldx.protocol.deal_commands import DealCommand
+from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeCommand
 from goldx.protocol.quote_commands import QuoteCommand
 from goldx.protocol.regime_commands import VenueSetRegime
@@ -387,6 +388,7 @@ AnyCommand: TypeAlias = (
     | RfqCommand
     | QuoteCommand
     | NoticeCommand
+    | LimitsSet
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

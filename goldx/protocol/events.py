@@ -15,6 +15,7 @@ from typing import ClassVar, Final, TypeAlias, get_args
 from goldx.protocol.bases import Event
 from goldx.protocol.commands import Leg
 from goldx.protocol.deal_events import DirectEvent
+from goldx.protocol.limit_events import LimitEvent
 from goldx.protocol.notice_events import NoticeEvent
 from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeEvent
@@ -388,6 +389,7 @@ AnyEvent: TypeAlias = (
     | RfqEvent
     | QuoteEvent
     | NoticeEvent
+    | LimitEvent
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

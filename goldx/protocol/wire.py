@@ -111,6 +111,10 @@ def _read_value(field: str, value: Any) -> int:
     return fen
 
 
+def _read_money_from_zero(field: str, value: Any) -> int:
+    return units.parse_decimal(field, value, 2, 0, units.MAX_MONEY_FEN, "CNY")
+
+
 def _read_names(field: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > 64 or not all(isinstance(name, str) for name in value):
         raise BadValue(field, value, "a list of at most 64 names")
@@ -180,6 +184,9 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("max_clients", "max_holders"), _whole(1, 1_000_000)),
     **dict.fromkeys(("max_day_value", "max_total_value"), _value),
     "min_hold_trading_days": _whole(0, 250),
+    **dict.fromkeys(("max_order_value", "max_net_purchases"), Codec(_read_money_from_zero, units.format_money)),
+    **dict.fromkeys(("max_order_quantity", "max_net_sales"), _any_weight),
+    "max_open_orders": _whole(0, 1_000_000),
     **dict.fromkeys(("given", "terms", "buyers", "members"), Codec(_read_names, list)),
     "largest_change_percent": _whole(1, 99),
     "rules": _whole(0, terms.END_OF_DAY_RULES),

@@ -84,7 +84,7 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
     state.unpublished.pop(trade_id, None)
     at, _, *rest = traded
     state.emit(TRADE_BUSTED, trade_id, *rest, at, first[0], by, text)
-    return _return(state, traded)
+    return _return(state, trade_id, traded)
 
 
 def _refusal(state: State, traded: tuple[Any, ...]) -> tuple[str, str]:
@@ -122,8 +122,8 @@ def _may_be_orders(state: State, maker: int, taker: int, taker_side: int | None)
     return 0 < maker <= state.last_order_id and 0 < taker <= state.last_order_id
 
 
-def _return(state: State, traded: tuple[Any, ...]) -> None:
-    """Give money, gold and fees of a trade back, all of which is there."""
+def _return(state: State, trade_id: int, traded: tuple[Any, ...]) -> None:
+    """Give money, gold and fees of a trade back, all of which is there; it counts towards no limit any more."""
     symbol: str = traded[2]
     quantity: int = traded[4]
     amount: int = traded[5]
@@ -142,3 +142,12 @@ def _return(state: State, traded: tuple[Any, ...]) -> None:
     earned.total -= parties.proceeds
     state.fees_collected -= buy_fee + sell_fee
     state.touched += (paid, bought, sold, earned)
+    _uncount(parties.buyer, trade_id, -amount - buy_fee, quantity)
+    _uncount(parties.seller, trade_id, parties.proceeds, -quantity)
+
+
+def _uncount(account: Account, trade_id: int, paid: int, sold: int) -> None:
+    """Take a trade back from what counts towards the limits of an account, if it was counted."""
+    after = account.member.counted_after
+    if account.usage is not None and after is not None and trade_id > after:
+        account.usage.count(paid, sold)

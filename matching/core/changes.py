@@ -6,7 +6,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import entry, fees
+from matching.core import entry, fees, limit_checks
 from matching.core.holdings import Account
 from matching.core.orders import Order
 from matching.core.placing import guard_refusal, price_refusal, quantity_refusal
@@ -92,9 +92,9 @@ def change(state: State, order: Order, new_id: str | None, price: int | None, to
     if not (kept or pending) and special is not None and special.post_only:  # noqa: SIM102 : two steps, one thought each
         if entry.would_take(order.instrument, order.side, new_price):
             return "WOULD_TAKE", ""
-    reason = _reserve(state, order, new_price, remaining)
+    reason, detail = _reserve(state, order, new_price, new_total, remaining)
     if reason:
-        return reason, ""
+        return reason, detail
 
     account = order.account
     old_id = order.client_order_id
@@ -144,8 +144,8 @@ def _refusal_of_terms(order: Order, price: int, total: int, kept: bool, prices_a
     return quantity_refusal(instrument, total)
 
 
-def _reserve(state: State, order: Order, price: int, remaining: int) -> str:
-    """Reserve what the changed order could use instead of what it has reserved, or return the reason why not."""
+def _reserve(state: State, order: Order, price: int, total: int, remaining: int) -> tuple[str, str]:
+    """Reserve what the changed order could use instead of what it has reserved, or return (reason, detail) why not."""
     instrument = order.instrument
     balance = order.balance
     needed = remaining
@@ -153,14 +153,16 @@ def _reserve(state: State, order: Order, price: int, remaining: int) -> str:
         market = order.special is not None and order.special.market
         needed = 0 if market else fees.cost(price, remaining, order.residue, instrument.highest_fee)
     more = needed - order.reserved
+    if detail := limit_checks.refuses_change(order, price, total, more):
+        return limit_checks.REASON, detail
     if more > 0 and more > balance.available():
         if order.side == terms.BUY:
-            return "INSUFFICIENT_CASH"
-        return "RESALE_LOCKED" if more <= balance.total - balance.reserved else "INSUFFICIENT_GOLD"
+            return "INSUFFICIENT_CASH", ""
+        return ("RESALE_LOCKED" if more <= balance.total - balance.reserved else "INSUFFICIENT_GOLD"), ""
     balance.reserved += more
     order.reserved = needed
     state.touched.append(balance)
-    return ""
+    return "", ""
 
 
 def _find(state: State, account: Account, order_id: int | None, client_order_id: str | None) -> Order | None:

@@ -19,6 +19,8 @@ def release(state: State, deal: Deal) -> None:
     """Take a proposal out of the open ones, and free what it has reserved."""
     del state.deals[deal.deal_id]
     deal.instrument.open_deals -= 1
+    if deal.account.usage is not None:
+        deal.account.usage.open_orders -= 1
     deal.balance.reserved -= deal.reserved
     state.touched.append(deal.balance)
 

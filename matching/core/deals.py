@@ -52,9 +52,11 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(method, reason, name, client_deal_id, detail)
     balance = direct_trades.source(account, instrument, side)
     needed = direct_trades.needed(instrument, side, price, quantity)
-    reason = direct_trades.refusal_of_funds(balance, side, needed)
+    reason, detail = direct_trades.refusal_of_limits(account, side, price, quantity, needed, orders=1)
+    if not reason:
+        reason = direct_trades.refusal_of_funds(balance, side, needed)
     if reason:
-        return state.refuse(method, reason, name, client_deal_id)
+        return state.refuse(method, reason, name, client_deal_id, detail)
 
     number = state.last_deal_id + 1
     state.last_deal_id = number
@@ -63,6 +65,8 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
     state.deals[number] = Deal(*terms, agreed_at, kept, balance, needed)
     state.deal_ids[name, client_deal_id] = (number, state.day)
     instrument.open_deals += 1
+    if account.usage is not None:
+        account.usage.open_orders += 1
     balance.reserved += needed
     state.touched.append(balance)
     state.schedule(expire_at, DEALS + number, symbol)
@@ -90,6 +94,8 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
     buyer, seller = (proposer, acceptor) if deal.side == BUY else (acceptor, proposer)
     if not reason:
         reason, detail = direct_trades.refusal_of_buyer(state, NEGOTIATED_DEAL, instrument, buyer)
+    if not reason:
+        reason, detail = direct_trades.refusal_of_limits(acceptor, side, deal.price, deal.quantity, needed, orders=0)
     if not reason:
         reason = direct_trades.refusal_of_funds(direct_trades.source(acceptor, instrument, side), side, needed)
     if reason:

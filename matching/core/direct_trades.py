@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from goldx.protocol.terms import BUY, HALTED
 from goldx.protocol.units import MG_PER_GRAM
-from matching.core import fees, holders, regime
+from matching.core import fees, holders, limit_checks, regime
 from matching.core.holdings import Account, Balance
 from matching.core.instrument import Instrument
 from matching.core.state import UNPUBLISHED, State
@@ -26,6 +26,17 @@ def source(account: Account, instrument: Instrument, side: int) -> Balance:
     if side == BUY:
         return account.cash
     return account.balances.get(instrument.symbol) or Balance(account.name, instrument.symbol)
+
+
+def refusal_of_limits(
+    account: Account, side: int, price: int, quantity: int, needed: int, *, orders: int
+) -> tuple[str, str]:
+    """Return (reason, detail) why limits refuse what one side offers or accepts, or two empty texts.
+
+    ``needed`` is how much more it gives than what this replaces. ``orders``: how many more are open afterwards.
+    """
+    detail = limit_checks.refuses_direct(account, side, price * quantity // MG_PER_GRAM, quantity, needed, orders)
+    return (limit_checks.REASON, detail) if detail else ("", "")
 
 
 def refusal_of_funds(balance: Balance, side: int, amount: int) -> str:
@@ -75,6 +86,10 @@ def trade(
     seller.cash.total += proceeds
     if instrument.lock_days:
         bought.lock(quantity, state.day + instrument.lock_days)
+    if buyer.usage is not None:
+        buyer.usage.count(amount + charged, -quantity)
+    if seller.usage is not None:
+        seller.usage.count(-proceeds, quantity)
     if instrument.reuse_percent < 100:
         seller.cash.hold_back(proceeds - proceeds * instrument.reuse_percent // 100)
     state.touched += (buyer.cash, bought, sold, seller.cash)

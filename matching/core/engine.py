@@ -14,6 +14,7 @@ import msgspec
 
 from goldx.protocol import commands, deal_commands, rfq_commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
+from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeAcknowledge, NoticePublish
 from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.regime_commands import VenueSetRegime
@@ -23,6 +24,7 @@ from matching.core import (
     busts,
     changes,
     deals,
+    limit_setting,
     listing,
     mass_quotes,
     members,
@@ -82,6 +84,7 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     deal_commands.DealCancel: deals.cancel,
     NoticePublish: notices.publish,
     NoticeAcknowledge: notices.acknowledge,
+    LimitsSet: limit_setting.set_limits,
     rfq_commands.RfqCreate: rfq_requests.create,
     rfq_commands.RfqQuote: rfq_quotes.quote,
     rfq_commands.RfqWithdraw: rfq_quotes.withdraw,

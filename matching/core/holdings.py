@@ -13,6 +13,7 @@ from typing import Final
 
 from goldx.protocol.units import CASH
 from matching.core.ids import ClientIds
+from matching.core.member_limits import LimitUsage, MemberLimits
 from matching.core.protection_limits import Protection
 
 UNPUBLISHED: Final = -1
@@ -119,10 +120,20 @@ class Member:
 
     ``refuse`` changes it. ``protections``: the limits of groups of its quotes, by the names of the groups.
     ``open_requests`` and ``open_rfq_quotes``: how many requests for quotes, and quotes in those of others, its accounts
-    have.
+    have. ``limits``: those that operators have set for all its accounts together. ``counted_after``: the trade
+    after which its trades count towards limits; None while neither it nor an account has any.
     """
 
-    __slots__ = ("accounts", "name", "open_requests", "open_rfq_quotes", "protections", "refusal")
+    __slots__ = (
+        "accounts",
+        "counted_after",
+        "limits",
+        "name",
+        "open_requests",
+        "open_rfq_quotes",
+        "protections",
+        "refusal",
+    )
 
     def __init__(self, name: str) -> None:
         self.name: str = name
@@ -131,6 +142,8 @@ class Member:
         self.protections: dict[str, Protection] = {}
         self.open_requests: int = 0
         self.open_rfq_quotes: int = 0
+        self.limits: MemberLimits | None = None
+        self.counted_after: int | None = None
 
     def refuse(self, reason: str) -> None:
         """Refuse new orders of all its accounts for a reason, or accept them again if the reason is empty."""
@@ -144,15 +157,18 @@ class Account:
 
     ``ids`` holds every client id that is taken, ``older_ids`` those of them that were used before this trading day,
     ``quotes`` the id of the newest quote in each symbol. ``refusal`` is the reason why its new orders are refused (its
-    member's, or RETIRED), or empty.
+    member's, or RETIRED), or empty. ``limits`` are its own; ``usage`` is what counts towards them and its member's,
+    None while nothing does. ``general``: its orders take the general path, as something refuses or counts them.
     """
 
     __slots__ = (
         "balances",
         "cash",
+        "general",
         "ids",
         "kind",
         "levels",
+        "limits",
         "member",
         "name",
         "older_ids",
@@ -160,6 +176,7 @@ class Account:
         "quotes",
         "refusal",
         "retired",
+        "usage",
     )
 
     def __init__(self, name: str, member: Member, kind: int, owner: str) -> None:
@@ -175,11 +192,16 @@ class Account:
         self.levels: dict[str, dict[int, int]] = {}
         """By symbol and ``open_quotes.slot``: the number of the newest order there, which may be over."""
         self.retired: bool = False
-        self.refusal: str = member.refusal
+        self.limits: MemberLimits | None = None
+        self.usage: LimitUsage | None = None if member.counted_after is None else LimitUsage()
+        self.refusal: str = ""
+        self.general: bool = False
+        self.find_refusal()
 
     def find_refusal(self) -> None:
-        """Set ``refusal`` after its member's has changed, or ``retired``."""
+        """Set ``refusal`` and ``general`` after its member's refusal has changed, or ``retired`` or ``usage``."""
         self.refusal = self.member.refusal or ("RETIRED" if self.retired else "")
+        self.general = self.refusal != "" or self.usage is not None
 
     def balance(self, asset: str) -> Balance:
         """Return the balance of an asset; a new one is empty."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, SELL
-from matching.core import changes, entry, fees, phases, protection, regime
+from matching.core import changes, entry, fees, limit_checks, phases, protection, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_level, slot
@@ -62,6 +62,12 @@ class _Side:
         """Return what the order that is there gives back for a new one."""
         return 0 if self.order is None else self.order.reserved
 
+    def more_orders(self) -> int:
+        """Return how many more orders the side will have: 1, 0 or -1."""
+        if self.action == NEW:
+            return 1 if self.order is None else 0
+        return -1 if self.action == CANCEL and self.order is not None else 0
+
 
 def _is_kept(order: Order, price: int, quantity: int, group: str) -> bool:
     """Return whether the open order of a side keeps its place: at the same price, for no more than is open."""
@@ -84,6 +90,13 @@ class _Level:
     def changes(self) -> bool:
         """Return whether something is placed or reduced, which takes what an order takes."""
         return self.bid.action >= REDUCE or self.ask.action >= REDUCE
+
+    def find_costs(self) -> None:
+        """Set what the new orders reserve."""
+        if self.bid.action == NEW:
+            self.bid.cost = fees.cost(self.bid.price, self.bid.quantity, 0, self.instrument.highest_fee)
+        if self.ask.action == NEW:
+            self.ask.cost = self.ask.quantity
 
 
 def set_quotes(state: State, command: tuple[Any, ...]) -> None:
@@ -123,7 +136,7 @@ def set_quotes(state: State, command: tuple[Any, ...]) -> None:
 
 
 def _refusal(state: State, account: Account, level: _Level) -> tuple[str, str]:
-    """Return (reason, detail) why an entry may not take effect, or two empty texts. Changes nothing but ``cost``."""
+    """Return (reason, detail) why an entry may not take effect, or two empty texts. Changes nothing but the costs."""
     if not 1 <= level.number <= terms.MAX_QUOTE_LEVELS:
         return "BAD_VALUE", write_detail("level", f"from 1 to {terms.MAX_QUOTE_LEVELS}")
     if not level.changes():
@@ -150,19 +163,32 @@ def _refusal(state: State, account: Account, level: _Level) -> tuple[str, str]:
             reason, detail = guard_refusal(state, instrument, account, side.side, side.price, side.quantity)
             if reason:
                 return reason, detail
+    level.find_costs()
+    if detail := _limit_refusal(account, level):
+        return limit_checks.REASON, detail
     return _refusal_of_funds(account, level), ""
+
+
+def _limit_refusal(account: Account, level: _Level) -> str:
+    """Return which limit of its member refuses the new orders of an entry, or an empty text."""
+    more = level.bid.more_orders() + level.ask.more_orders()
+    for side in (level.bid, level.ask):
+        if side.action == NEW:
+            needed = side.cost - side.freed()
+            if detail := limit_checks.refuses_order(
+                account, level.instrument, side.side, side.price, side.quantity, needed, more
+            ):
+                return detail
+    return ""
 
 
 def _refusal_of_funds(account: Account, level: _Level) -> str:
     """Return the reason why the new orders of an entry cannot be paid for beforehand, or an empty text."""
     bid, ask = level.bid, level.ask
-    if bid.action == NEW:
-        bid.cost = fees.cost(bid.price, bid.quantity, 0, level.instrument.highest_fee)
-        if bid.cost > account.cash.available() + bid.freed():
-            return "INSUFFICIENT_CASH"
+    if bid.action == NEW and bid.cost > account.cash.available() + bid.freed():
+        return "INSUFFICIENT_CASH"
     if ask.action != NEW:
         return ""
-    ask.cost = ask.quantity
     gold = account.balances.get(level.instrument.symbol)
     if gold is not None and ask.cost <= gold.available() + ask.freed():
         return ""
@@ -190,6 +216,8 @@ def _make_room(state: State, account: Account, level: _Level, side: _Side, sessi
         balance = account.cash if side.side == BUY else account.balances[level.instrument.symbol]
         balance.reserved += side.cost
         state.touched.append(balance)
+        if account.usage is not None:
+            account.usage.open_orders += 1
 
 
 def _place(state: State, account: Account, level: _Level, side: _Side, session: str) -> None:
@@ -217,6 +245,8 @@ def _place(state: State, account: Account, level: _Level, side: _Side, session: 
     order.reserved = side.cost
     order.special = special
     account.levels.setdefault(symbol, {})[slot(level.number, side.side)] = number
+    if account.usage is not None:
+        account.usage.open_orders -= 1  # counted when its funds were reserved, and now as an open order
     accept(state, order, False)
     if protection.is_frozen(account.member, level.group):
         state.cancel(order, protection.REASON, level.group)

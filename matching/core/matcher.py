@@ -144,6 +144,10 @@ def _move_holdings(
     earned.total += proceeds
     if instrument.lock_days:
         bought.lock(quantity, state.day + instrument.lock_days)
+    if buyer.usage is not None:
+        buyer.usage.count(money_paid, -quantity)
+    if sell.account.usage is not None:
+        sell.account.usage.count(-proceeds, quantity)
     if instrument.reuse_percent < 100:
         earned.hold_back(proceeds - proceeds * instrument.reuse_percent // 100)
     touched = state.touched

@@ -1,7 +1,8 @@
 """``order.place``: the checks in their fixed order, the reservation, and the entry into the market.
 
-Instrument, account, permission, id, phase, price, quantity, funds; then what depends on the book: a fill-or-kill that
-cannot fill, a post-only that would take. A refused order changes nothing and does not use up its client id.
+Instrument, account, permission, id, phase, price, quantity, limits of the member, funds; then what depends on the book:
+a fill-or-kill that cannot fill, a post-only that would take. A refused order changes nothing and does not use up its
+client id.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from goldx.protocol.terms import (
     TIMES_IN_FORCE,
 )
 from goldx.protocol.units import MAX_PRICE_FEN, MG_PER_GRAM
-from matching.core import entry, fees, holders, matcher, pending_stops, phases, regime
+from matching.core import entry, fees, holders, limit_checks, matcher, pending_stops, phases, regime
 from matching.core.holdings import Account, Balance
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
@@ -124,6 +125,8 @@ def place(state: State, command: tuple[Any, ...]) -> None:
         needed = quantity
     elif request.price is not None:
         needed = fees.cost(price, quantity, 0, instrument.highest_fee)
+    if account.usage is not None and (detail := _limit_refusal(account, instrument, request, price, needed)):
+        return _reject(state, request, limit_checks.REASON, detail=detail)
     if needed > balance.available():
         if side == BUY:
             return _reject(state, request, "INSUFFICIENT_CASH")
@@ -163,6 +166,8 @@ def accept(state: State, order: Order, persist: bool) -> None:
     special = order.special
     state.last_order_id = number
     state.orders[number] = order
+    if account.usage is not None:
+        account.usage.open_orders += 1
     account.ids.claim(order.client_order_id, number)
     if special is None:
         state.emit(
@@ -213,6 +218,15 @@ def guard_refusal(
     if side == BUY and (detail := holders.refuses_holders(state, instrument, [account])):
         return "MAX_HOLDERS", detail
     return "", ""
+
+
+def _limit_refusal(account: Account, instrument: Instrument, request: OrderRequest, price: int, needed: int) -> str:
+    """Return which limit of its member refuses an order that would reserve an amount, or an empty text."""
+    side, quantity = request.side, request.quantity
+    if request.price is None:
+        is_stop = request.stop_price is not None
+        return limit_checks.refuses_market_order(account, instrument, side, price, quantity, is_stop)
+    return limit_checks.refuses_order(account, instrument, side, price, quantity, needed)
 
 
 def price_refusal(instrument: Instrument, price: int) -> str:

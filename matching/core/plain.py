@@ -57,7 +57,7 @@ def place(state: State, command: tuple[Any, ...]) -> Events | None:
     except (KeyError, ValueError):
         return None
     if (
-        (instrument.phase != CONTINUOUS or account.refusal or limit is None or (time_in_force and time_in_force != DAY))
+        (instrument.phase != CONTINUOUS or account.general or limit is None or (time_in_force and time_in_force != DAY))
         or (kind or post_only or stp or persist)  # other than LIMIT, False, CANCEL_TAKER, False
         or (expire_at is not None or display is not None or stop_price is not None)
     ):
@@ -185,7 +185,7 @@ def _take(state: State, taker: Order, book: Side) -> None:
         maker = level.head
         assert maker is not None
         other = maker.account
-        if maker.special is not None or other.owner == owner:
+        if maker.special is not None or other.general or other.owner == owner:
             break
         price = level.price
         left = maker.remaining
@@ -306,7 +306,7 @@ def cancel(state: State, command: tuple[Any, ...]) -> Events | None:
     level = order.level
     balance = order.balance
     instrument = order.instrument
-    if (order.account is not account or order.special is not None or level is None) or (
+    if (order.account is not account or account.general or order.special is not None or level is None) or (
         balance.locked or balance.unwithdrawable or instrument.phase == AUCTION
     ):
         return None

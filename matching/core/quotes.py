@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
-from matching.core import entry, fees, phases, protection, regime
+from matching.core import entry, fees, limit_checks, phases, protection, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_symbol, open_quote
@@ -48,6 +48,9 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
             reason, detail = guard_refusal(state, instrument, account, terms.SELL, ask_price, ask_quantity)
     if not reason:
         bid_cost = fees.cost(bid_price, bid_quantity, 0, instrument.highest_fee)
+        detail = _limit_refusal(account, instrument, bid_price, bid_quantity, ask_price, ask_quantity, bid_cost, old)
+        reason = limit_checks.REASON if detail else ""
+    if not reason:
         reason = _refusal_of_funds(account, symbol, bid_cost, ask_quantity, old)
     if reason:
         return state.refuse("quote.set", reason, name, quote_id, detail)
@@ -110,11 +113,34 @@ def _refusal_of_terms(
     return quantity_refusal(instrument, bid_quantity) or quantity_refusal(instrument, ask_quantity)
 
 
+def _limit_refusal(
+    account: Account,
+    instrument: Instrument,
+    bid_price: int,
+    bid_quantity: int,
+    ask_price: int,
+    ask_quantity: int,
+    bid_cost: int,
+    old: list[Order],
+) -> str:
+    """Return which limit of its member refuses a quote in place of an old one, or an empty text."""
+    cash = bid_cost - _freed(old, terms.BUY)
+    gold = ask_quantity - _freed(old, terms.SELL)
+    more = 2 - len(old)
+    return limit_checks.refuses_order(
+        account, instrument, terms.BUY, bid_price, bid_quantity, cash, more
+    ) or limit_checks.refuses_order(account, instrument, terms.SELL, ask_price, ask_quantity, gold, 0)
+
+
+def _freed(old: list[Order], side: int) -> int:
+    """Return what the orders of a side of the old quote have reserved."""
+    return sum([order.reserved for order in old if order.side == side])
+
+
 def _refusal_of_funds(account: Account, symbol: str, cash: int, gold: int, old: list[Order]) -> str:
     """Return the reason why an account cannot reserve this with what its old quote frees, or an empty text."""
-    freed_cash = sum(order.reserved for order in old if order.side == terms.BUY)
-    freed_gold = sum(order.reserved for order in old if order.side == terms.SELL)
-    if cash > account.cash.available() + freed_cash:
+    freed_gold = _freed(old, terms.SELL)
+    if cash > account.cash.available() + _freed(old, terms.BUY):
         return "INSUFFICIENT_CASH"
     balance = account.balances.get(symbol)
     if balance is not None and gold <= balance.available() + freed_gold:

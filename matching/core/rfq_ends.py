@@ -33,6 +33,8 @@ def release(state: State, quote: OpenRfqQuote) -> None:
     """Take a quote out of the open ones, and free what it has reserved."""
     del quote.request.quotes[quote.account.name]
     quote.account.member.open_rfq_quotes -= 1
+    if quote.account.usage is not None:
+        quote.account.usage.open_orders -= 1
     state.leaving.pop(quote.quote_id, None)
     quote.balance.reserved -= quote.reserved
     state.touched.append(quote.balance)

@@ -41,8 +41,12 @@ def quote(state: State, command: tuple[Any, ...]) -> None:
     side = request.quoting_side()
     balance = direct_trades.source(account, request.instrument, side)
     needed = direct_trades.needed(request.instrument, side, price, quantity)
+    more = needed - (0 if old is None else old.reserved)
     if not reason:
-        reason = direct_trades.refusal_of_funds(balance, side, needed - (0 if old is None else old.reserved))
+        orders = 1 if old is None else 0
+        reason, detail = direct_trades.refusal_of_limits(account, side, price, quantity, more, orders=orders)
+    if not reason:
+        reason = direct_trades.refusal_of_funds(balance, side, more)
     if reason:
         return state.refuse(METHOD, reason, name, subject, detail)
 
@@ -54,6 +58,8 @@ def quote(state: State, command: tuple[Any, ...]) -> None:
     terms = (price, quantity, all_or_none, firm_until, session)
     request.quotes[name] = OpenRfqQuote(number, request, account, *terms, balance, needed)
     account.member.open_rfq_quotes += 1
+    if account.usage is not None:
+        account.usage.open_orders += 1
     balance.reserved += needed
     state.touched.append(balance)
     names = (rfq_id, number, name, request.account.name, request.instrument.symbol)

@@ -197,12 +197,16 @@ def _at_hand(request: OpenRfq, quotes: list[OpenRfqQuote], limit: int) -> str:
 def _refusal_of_means(
     state: State, request: OpenRfq, price: int, filled: list[tuple[OpenRfqQuote, int]]
 ) -> tuple[str, str]:
-    """Return (reason, detail) why the requester cannot pay or deliver, or is beyond a cap, or two empty texts."""
+    """Return (reason, detail) why the requester cannot pay or deliver, or is beyond a limit, or two empty texts."""
     instrument: Instrument = request.instrument
     side = request.side
     amount = sum([price * part // MG_PER_GRAM for _, part in filled])
     if request.anonymous and (detail := regime.refuses_value(state, amount)):
         return "REGIME", detail
     needed = sum([direct_trades.needed(instrument, side, price, part) for _, part in filled])
+    traded = sum([part for _, part in filled])
+    reason, detail = direct_trades.refusal_of_limits(request.account, side, price, traded, needed, orders=0)
+    if reason:
+        return reason, detail
     balance = direct_trades.source(request.account, instrument, side)
     return direct_trades.refusal_of_funds(balance, side, needed), ""

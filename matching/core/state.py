@@ -87,6 +87,7 @@ class State:
         "now",
         "orders",
         "previous_references",
+        "proposed_limits",
         "proposed_regime",
         "proposed_terms",
         "references",
@@ -135,10 +136,11 @@ class State:
         """The legal regime; None before the first ``venue.set_regime``, when nothing is refused for it."""
         self.proposed_regime: tuple[tuple[Any, ...], str] | None = None
         """The regime that only one person has named so far on this trading day, and that person."""
+        self.proposed_limits: dict[tuple[str, str], tuple[tuple[int | None, ...], str]] = {}
+        """By member and account (or empty): limits that only one person has given so far on this day, and who."""
         self.day_value: int = 0
-        """The value of the trades of this trading day in a sandbox, in fen."""
         self.total_value: int = 0
-        """The value of the trades in all sandboxes, in fen."""
+        """The value of the trades in sandboxes, in fen: of this trading day, and in all."""
         self.last_deal_id: int = 0
         self.deals: dict[int, Deal] = {}
         """Every open proposal of a deal, in the order of the numbers."""
@@ -196,6 +198,9 @@ class State:
 
     def finish(self, order: Order) -> None:
         """Remove an order that is over. Its client id stays taken, and still leads to its number."""
+        usage = order.account.usage
+        if usage is not None:
+            usage.open_orders -= 1
         del self.orders[order.order_id]
         self.free_orders.append(order)
 

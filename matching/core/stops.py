@@ -7,7 +7,7 @@ then triggers and enters as an order of its own, and the stops that *its* trades
 from __future__ import annotations
 
 from goldx.protocol.terms import CONTINUOUS, FOK
-from matching.core import entry, matcher, pending_stops
+from matching.core import entry, limit_checks, matcher, pending_stops
 from matching.core.state import State
 from matching.core.tags import ORDER_TRIGGERED
 
@@ -23,7 +23,9 @@ def run_triggered(state: State) -> None:
         state.emit(ORDER_TRIGGERED, order.order_id, order.account.name, order.client_order_id, instrument.symbol)
         if order.special is not None and order.special.market:
             order.price = entry.implied_limit(instrument, order.side)
-        if order.time_in_force == FOK and not matcher.could_fill(state, order):
+        if detail := limit_checks.refuses_triggered(order):
+            state.cancel(order, limit_checks.REASON, detail)
+        elif order.time_in_force == FOK and not matcher.could_fill(state, order):
             state.cancel(order, "FOK")
         else:
             entry.enter(state, order)

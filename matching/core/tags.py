@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from goldx.protocol import commands, deal_events, events, rfq_events, timetable_events
+from goldx.protocol.limit_events import LimitsChanged, LimitsProposed
 from goldx.protocol.notice_events import NoticeAcknowledged, NoticePublished
 from goldx.protocol.quote_events import ProtectionReset, ProtectionSet, ProtectionTriggered
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
@@ -59,6 +60,8 @@ DEAL_ENDED: Final[object] = tag_of(deal_events.DealEnded)
 TRADE_PUBLISHED: Final[object] = tag_of(deal_events.TradePublished)
 NOTICE_PUBLISHED: Final[object] = tag_of(NoticePublished)
 NOTICE_ACKNOWLEDGED: Final[object] = tag_of(NoticeAcknowledged)
+LIMITS_PROPOSED: Final[object] = tag_of(LimitsProposed)
+LIMITS_CHANGED: Final[object] = tag_of(LimitsChanged)
 RFQ_CREATED: Final[object] = tag_of(rfq_events.RfqCreated)
 RFQ_QUOTED: Final[object] = tag_of(rfq_events.RfqQuoted)
 RFQ_GRACE_ENDED: Final[object] = tag_of(rfq_events.RfqGraceEnded)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import deal_ends, direct_trades, phases, regime_setting, rfq_ends, stops
+from matching.core import deal_ends, direct_trades, limit_setting, phases, regime_setting, rfq_ends, stops
 from matching.core.holdings import Account
 from matching.core.ids import ClientIds
 from matching.core.state import DEALS, LEAVING, NO_ORDER, UNPUBLISHED, State
@@ -81,6 +81,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
                 state.touched.append(balance)
     state.proposed_terms = {}
     state.proposed_regime = None
+    limit_setting.begin_day(state)
     for instrument in state.instruments.values():
         instrument.proposed_price = 0
         instrument.proposed_by = ""

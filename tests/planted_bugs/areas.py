@@ -8,6 +8,7 @@ from tests.planted_bugs import (
     closing,
     compiled_build,
     core,
+    core_limits,
     core_makers,
     core_mass_quotes,
     core_regime,
@@ -84,6 +85,19 @@ AREAS = (
         ("tests/matching/core/test_notices.py",),
         ("--noconftest",),
         notices.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "limits",
+        "matching/core",
+        (
+            "tests/matching/core/test_limits.py",
+            "tests/matching/core/test_limit_setting.py",
+            "tests/matching/core/test_plain.py",
+            "tests/matching/core/test_against_model.py",
+        ),
+        ("--noconftest", "-x", "-k", "test_limit or LimitsOfMembers"),
+        core_limits.BUGS,
         may_hang=False,
     ),
     Area(
@@ -273,6 +287,7 @@ AREAS = (
             "tests/api/view/test_busts.py",
             "tests/api/view/test_deals.py",
             "tests/api/view/test_large_books.py",
+            "tests/api/view/test_limits.py",
             "tests/api/view/test_market_data.py",
             "tests/api/view/test_requests.py",
             "tests/api/view/test_snapshot.py",
@@ -280,8 +295,12 @@ AREAS = (
             "tests/api/view/test_view.py",
         ),
         # Without the tests that start an engine.
-        ("-k", "not (seen_by_its or taken_back_and or each_side_sees or on_its_channel or field_that_is_wrong)"),
-        (*view.BUGS, *view_direct.BUGS),
+        (
+            "-k",
+            "not (seen_by_its or taken_back_and or each_side_sees or on_its_channel or field_that_is_wrong"
+            " or refused_beyond or whose_limits or limits_by_command)",
+        ),
+        (*view.BUGS, *view_direct.BUGS, *core_limits.VIEW_BUGS),
     ),
     Area(
         "status reports",

@@ -194,8 +194,8 @@ BUGS = (
     Bug(
         "a plain taker takes what an iceberg hides",
         "plain.py",
-        "        if maker.special is not None or other.owner",
-        "        if other.owner",
+        "        if maker.special is not None or other.general",
+        "        if other.general",
     ),
     Bug(
         "a plain taker's trades wake no stops",

@@ -249,8 +249,8 @@ BUGS = (
     Bug(
         "a killed member may place plain orders",
         "plain.py",
-        " or account.refusal",
-        "",
+        " or account.general or limit",
+        " or account.usage is not None or limit",
     ),
     Bug(
         "plain orders may use what is reserved already",

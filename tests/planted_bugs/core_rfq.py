@@ -20,8 +20,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what a replaced quote has reserved is not counted as free",
         "rfq_quotes.py",
-        "needed - (0 if old is None else old.reserved))",
-        "needed)",
+        "more = needed - (0 if old is None else old.reserved)",
+        "more = needed",
     ),
     Bug(
         "quotes that were not used stay open",

@@ -233,7 +233,7 @@ BUGS = (
     Bug(
         "a new quote may not use what the old one frees",
         "quotes.py",
-        "    if cash > account.cash.available() + freed_cash:\n",
+        "    if cash > account.cash.available() + _freed(old, terms.BUY):\n",
         "    if cash > account.cash.available():\n",
     ),
     # The venue

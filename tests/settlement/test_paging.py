@@ -41,6 +41,7 @@ ONE_DOCUMENT: Final = {
     "/v1/book/{symbol}": "the parameter `depth` bounds its levels",
     "/v1/venue/regime": "the regime in force; it is changed a few times in a venue's life",
     "/v1/notices/{notice_id}/answers": "one notice, with at most the members that it asks",
+    "/v1/limits/{member}": "one member, with its accounts",
     "/v1/certificates/{number}": A_PAPER,
     "/v1/invoices/{number}": A_PAPER,
     "/v1/invoices/{number}/file": A_FILE,

@@ -14,6 +14,8 @@ from api.view.candles import Candles
 from api.view.channels import Channel
 from api.view.deals import Deals, write_deal
 from api.view.direct_trades import DirectTrades
+from api.view.limit_forms import write_member
+from api.view.limits import ViewedLimits
 from api.view.market_data import MarketData
 from api.view.notices import Notices
 from api.view.orders import write_order, write_trades
@@ -41,6 +43,7 @@ def shown(view: View) -> dict[str, Any]:
         "day": (view.trading_day, view.sequence, view.position, view.at, view.beginning, view.previous),
         "members": view.members,
         "protections": {member: view.protections.write(member) for member in view.members},
+        "limits": [write_member(view, member) for member in view.members],
         "orders": [(write_order(order), write_trades(order, view.fills)) for order in view.orders.values()],
         "ids": {
             name: [(key, order.order_id) for key, order in account.orders.items()]
@@ -93,6 +96,7 @@ OWN = (
     Notices,
     DirectTrades,
     Regimes,
+    ViewedLimits,
     Requests,
     Protections,
 )

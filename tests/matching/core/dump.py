@@ -7,9 +7,12 @@ from goldx.protocol import terms, units
 from matching.core.deal import Deal
 from matching.core.engine import Engine
 from matching.core.instrument import Instrument
+from matching.core.limit_checks import net_purchases, net_sales, open_orders
 from matching.core.orders import Order, Special
 from matching.core.rfq import OpenRfq, OpenRfqQuote
 from tests.matching.core.model import TERMS, Model
+from tests.matching.core.model_limit_setting import TERMS as LIMITS
+from tests.matching.core.model_limits import bought, count_open, sold
 from tests.matching.core.model_parts import Asked, Offer, Proposal
 from tests.matching.core.model_regime import TERMS as REGIME_TERMS
 
@@ -47,6 +50,7 @@ def dump_engine(engine: Engine) -> Dump:
             for name, member in state.members.items()
             for group, p in member.protections.items()
         },
+        "limits_of_members": _limits(engine),
         "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
         "retired": [account.name for account in state.accounts.values() if account.retired],
         "older_ids": {account.name: account.older_ids for account in state.accounts.values()},
@@ -58,6 +62,28 @@ def dump_engine(engine: Engine) -> Dump:
         "requests": [_request(request) for request in state.requests.values()],
         "rfq_ids": (state.last_rfq_id, state.last_rfq_quote_id, state.rfq_ids),
     }
+
+
+def _limits(engine: Engine) -> Any:
+    state = engine.state
+    counted = [member for member in state.members.values() if member.counted_after is not None]
+    subjects = [(member.name, "", member.limits) for member in state.members.values()]
+    subjects += [(account.member.name, account.name, account.limits) for account in state.accounts.values()]
+    limited = {(member, account): list(one.values()) for member, account, one in subjects if one is not None}
+    used = {
+        account.name: (open_orders([account]), net_purchases([account]), net_sales([account]))
+        for member in counted
+        for account in member.accounts
+    }
+    return limited, used, {subject: (list(values), by) for subject, (values, by) in state.proposed_limits.items()}
+
+
+def _model_limits(model: Model) -> Any:
+    subjects = {of: [getattr(c, name) for name in LIMITS] for of, c in model.limits_of_members.items()}
+    limited = {of: values for of, values in subjects.items() if any(value is not None for value in values)}
+    counted = [one for one in model.accounts.values() if one.member in model.limits_count_after]
+    used = {one.name: (count_open(model, [one.name]), bought(model, [one]), sold(model, [one])) for one in counted}
+    return limited, used, model.asked_limits
 
 
 def _instrument(one: Instrument) -> Any:
@@ -130,6 +156,7 @@ def _model_deals(model: Model) -> Dump:
         "notices": (len(model.asked), model.waiting()),
         "requests": [_model_request(model, request) for request in model.requests],
         "rfq_ids": (model.last_rfq_id, model.last_offer, model.rfq_ids),
+        "limits_of_members": _model_limits(model),
     }
 
 
@@ -155,7 +182,7 @@ def _special(special: Special) -> Any:
 
 
 def dump_model(model: Model) -> Dump:
-    from tests.matching.core.model_parts import could_use
+    from tests.matching.core.model_rules import could_use
 
     sides = [(symbol, side) for symbol in model.instruments for side in (terms.BUY, terms.SELL)]
     holdings = {(a.name, asset): model.holding(a, asset) for a in model.accounts.values() for asset in a.total}

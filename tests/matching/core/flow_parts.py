@@ -6,6 +6,10 @@ import msgspec
 
 from goldx.protocol import commands
 
+LOT = 1_000
+MIDDLE = 100
+"""The price in fen around which all prices are drawn."""
+
 
 def owner_of(account: str) -> str | None:
     """Return the owner that an account is opened with."""

@@ -17,10 +17,11 @@ from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from matching.core.engine import Engine
 from tests.matching.core.dice import Dice
 from tests.matching.core.driving import apply
-from tests.matching.core.flow_parts import changed, owner_of
+from tests.matching.core.flow_parts import LOT, MIDDLE, owner_of
 from tests.matching.core.flows_of_deals import deal
 from tests.matching.core.flows_of_makers import maker_steps
 from tests.matching.core.flows_of_notices import notice
+from tests.matching.core.flows_of_refusals import odd
 from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.flows_of_rfq import rfq
 from tests.matching.core.trade_terms import terms_of
@@ -30,8 +31,6 @@ T = TypeVar("T")
 SYMBOLS = ("X", "Y")
 ACCOUNTS = {"A": "m1", "A2": "m1", "B": "m2", "C": "m3"}
 """account -> member; A and A2 have one owner."""
-LOT = 1_000
-MIDDLE = 100
 DAYS = ("2026-11-24", "2026-11-25", "2026-11-26", "2026-11-27", "2026-11-30", "2026-12-01")
 
 
@@ -141,7 +140,7 @@ class Flow:
             self.settle,
             self.member_order,
             self.end_day,
-            self.odd,
+            partial(odd, self),
             self.redefine,
             self.set_reference,
             self.close_and_end_day,
@@ -351,50 +350,3 @@ class Flow:
             return made
         names = tuple(name for name in ("tick", "maker_fee_bp", "dynamic_band_percent", "name") if self.chance(50))
         return msgspec.structs.replace(made, given=names + (("reference_price",) if self.chance(20) else ()))
-
-    def odd(self) -> AnyCommand:
-        """Return a command that has to be refused, or nearly so."""
-        account, price, quantity = self.account(), self.price(), self.quantity()
-        place = commands.OrderPlace(account, f"x{self.dice.number(1, 9)}", "X", 0, terms.LIMIT, quantity, price)
-        options: tuple[AnyCommand, ...] = (
-            changed(place, symbol="Z"),
-            changed(place, account="nobody"),
-            changed(place, price=None),
-            changed(place, type=terms.MARKET),
-            changed(place, quantity=quantity + 1),
-            changed(place, price=price * 100),
-            changed(place, quantity=10**12),
-            changed(place, side=terms.SELL, quantity=10**9),
-            changed(place, display_quantity=quantity + LOT),
-            changed(place, display_quantity=LOT + 1),
-            changed(place, time_in_force=terms.GTD),
-            changed(place, time_in_force=terms.GTD, expire_at=self.at),
-            changed(place, expire_at=self.at + 5),
-            changed(place, time_in_force=terms.IOC, post_only=True),
-            changed(place, time_in_force=terms.IOC, stop_price=price),
-            commands.OrderCancel(account),
-            commands.OrderCancel("nobody", 1),
-            commands.OrderReplace(account, 1, None, None, None, 1),
-            commands.QuoteSet(account, f"y{self.dice.number(1, 9)}", "X", price, LOT, price, LOT),
-            commands.QuoteCancel("nobody", "X"),
-            commands.QuoteCancel(account, "Z"),
-            commands.OrderCancelAll("nobody"),
-            commands.MarketSetPhase("Z", terms.CLOSED),
-            commands.TimetableStep("Z", terms.CLOSED, self.at, self.at),
-            commands.MarketSetReference("Z", price),
-            commands.AccountOpen(account, "m9"),
-            commands.AccountOpen("new", "m1", terms.CLIENT),
-            commands.HoldingAdjust("nobody", units.CASH, 5, "n1"),
-            commands.HoldingAdjust(account, "Z", 5, "n2"),
-            commands.HoldingAdjust(account, units.CASH, -(10**15), "n3"),
-            commands.HoldingSettle("n4", (commands.Leg(account, units.CASH, -(10**15)),)),
-            commands.HoldingSettle("n5", (commands.Leg("nobody", "X", 1),)),
-            commands.MemberKill("nobody"),
-            commands.MemberHalt("nobody"),
-            commands.MemberRestore("nobody"),
-            commands.MarketEndDay("yesterday"),
-            commands.InstrumentDefine("W", tick=1, lot=1),
-            commands.InstrumentDefine("CNY"),
-            commands.InstrumentDefine("V", min_fineness=900, max_fineness=800),
-        )
-        return self.dice.choose(options)

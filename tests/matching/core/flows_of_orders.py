@@ -1,12 +1,13 @@
-"""Generated command sequences that are mostly orders: deep books, plain orders, quotes of makers; and requests."""
+"""Generated command sequences for one subject each: deep books, plain orders, makers, requests, limits of members."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
-from tests.matching.core.flow_parts import changed, owner_of
-from tests.matching.core.flows import ACCOUNTS, LOT, MIDDLE, SYMBOLS, Flow
+from tests.matching.core.flow_parts import LOT, MIDDLE, changed, owner_of
+from tests.matching.core.flows import ACCOUNTS, SYMBOLS, Flow
 from tests.matching.core.flows_of_deals import deal
+from tests.matching.core.flows_of_limits import lasting
 from tests.matching.core.flows_of_makers import grouped_quote, limits, maker_steps, mass, reset, sweep
 from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.flows_of_rfq import rfq
@@ -157,4 +158,37 @@ class RfqFlow(Flow):
             self.bust,
             *([self.member_order] * (2 if self.chance(20) else 0)),
             *([lambda: regime_steps(self)] * (1 if self.chance(20) else 0)),
+        )
+
+
+class LimitFlow(Flow):
+    """Limits of members that stay, and everything that they stop: orders, quotes, deals, requests; with annulments."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        for symbol in SYMBOLS:
+            yield commands.InstrumentDefine(
+                symbol, maker_fee_bp=2, taker_fee_bp=self.dice.choose((5, 130)), upper_price_limit=2 * MIDDLE
+            )
+        for account, member in (ACCOUNTS | {"D": "m2", "E": "m4"}).items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account) if self.chance(50) else None)
+            for asset in (units.CASH, *SYMBOLS):
+                yield commands.HoldingAdjust(account, asset, 10**9, f"{account}-{asset}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        makers = [lambda: mass(self)] * 5 + [lambda: grouped_quote(self)] * 3 + [lambda: sweep(self)] * 3
+        return (
+            *makers,
+            *([lambda: lasting(self)] * 3),
+            *([lambda: rfq(self)] * 14 + [lambda: deal(self)] * 5),
+            *([self.place] * 18),
+            *([self.replace] * 8),
+            *([self.cancel] * 3),
+            *([self.bust] * 4),
+            self.cancel_all,
+            self.set_phase,
+            self.end_day,
+            self.end_day,
         )

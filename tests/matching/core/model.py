@@ -14,9 +14,10 @@ from goldx.protocol.events import AnyEvent
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
 from tests.matching.core.model_notices import Notices
-from tests.matching.core.model_parts import Account, Instrument, Member, Refused, is_ahead, possible_days
+from tests.matching.core.model_parts import Account, Instrument, Member, Refused
 from tests.matching.core.model_quotes import QuoteCommands
 from tests.matching.core.model_retirement import Retirement
+from tests.matching.core.model_rules import is_ahead, possible_days
 
 Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
@@ -354,6 +355,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
                 self.touch(account, asset)
         self.proposed.clear()
         self.asked_regime = (None, "")
+        self.begin_day_of_limits()
         for instrument in self.instruments.values():
             instrument.proposed = None
             instrument.delayed = (range(0), 0)

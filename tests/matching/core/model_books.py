@@ -6,11 +6,14 @@ from typing import Any
 from goldx.protocol import events, terms, units
 from goldx.protocol.commands import TradeTerms
 from goldx.protocol.events import AnyEvent
+from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.regime_commands import VenueSetRegime
 from tests.amounts import money_of
 from tests.matching.core.model_auction import uncrossing
-from tests.matching.core.model_parts import Account, Asked, Instrument, Member, Order, Proposal, could_use, fee_after
+from tests.matching.core.model_limits import triggers_within_limits
+from tests.matching.core.model_parts import Account, Asked, Instrument, Member, Order, Proposal
 from tests.matching.core.model_protection import Limits, protect
+from tests.matching.core.model_rules import could_use, crosses, fee_after, is_reached, outside_band
 
 
 class Books:
@@ -32,6 +35,14 @@ class Books:
         self.limits: dict[tuple[str, str], Limits] = {}
         """By member and group of quotes."""
         self.accounts: dict[str, Account] = {}
+        self.limits_of_members: dict[tuple[str, str], LimitsSet] = {}
+        """By member and account (empty: all accounts of the member)."""
+        self.asked_limits: dict[tuple[str, str], tuple[list[int | None], str]] = {}
+        """By the same: the limits that only one person has given so far on this trading day, and that person."""
+        self.limits_count_after: dict[str, int] = {}
+        """By member: the trade after which its trades count."""
+        self.last_trade_of_past = 0
+        """The last trade before this trading day."""
         self.regime: VenueSetRegime | None = None
         self.asked_regime: tuple[list[Any] | None, str] = (None, "")
         """The regime that only one person has named so far, and that person."""
@@ -350,7 +361,10 @@ class Books:
                 order.pending = False
                 account, number = order.account.name, order.order_id
                 self.emit(events.OrderTriggered, number, account, order.client_order_id, order.symbol)
-                self.enter(order)
+                if triggers_within_limits(self, order):
+                    self.enter(order)
+                else:
+                    self.cancel(order, "MEMBER_LIMIT")
 
     # Auctions
 
@@ -377,18 +391,3 @@ class Books:
                 self.cancel(taker, "REGIME")
             else:
                 self.trade(maker, taker, price, min(maker.shown, taker.shown), None)
-
-
-def crosses(side: int, limit: int, price: int) -> bool:
-    return limit >= price if side == terms.BUY else limit <= price
-
-
-def is_reached(order: Order, price: int) -> bool:
-    assert order.stop_price is not None
-    return price >= order.stop_price if order.side == terms.BUY else price <= order.stop_price
-
-
-def outside_band(instrument: Instrument, centre: int | None, price: int) -> bool:
-    """Return whether a price is outside the dynamic band around the price before the sweep."""
-    percent = instrument.terms.dynamic_band_percent
-    return percent is not None and centre is not None and abs(price - centre) * 100 > centre * percent

@@ -4,8 +4,10 @@ from goldx.protocol import commands, events, terms, units
 from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed, TradePublished
 from tests.amounts import money_of
+from tests.matching.core.model_limits import check_limits
 from tests.matching.core.model_orders import OrderCommands
-from tests.matching.core.model_parts import Account, Instrument, Proposal, Refused, fee_after
+from tests.matching.core.model_parts import Account, Instrument, Proposal, Refused
+from tests.matching.core.model_rules import fee_after
 
 QUARTER_OF_AN_HOUR = 15 * 60 * 1_000
 DEAL = 2
@@ -34,6 +36,13 @@ class Deals(OrderCommands):
             return asked.symbol, asked.quantity
         amount = money_of(asked.price, asked.quantity)
         return units.CASH, amount + fee_after(0, amount, self.instruments[asked.symbol].terms.taker_fee_bp)[0]
+
+    def check_limits_of(self, asked: DealPropose, account: Account, side: int, orders: int, freed: int = 0) -> None:
+        """Refuse what passes a limit of an account, if it gives what is asked for instead of what is freed."""
+        asset, amount = self.gives(asked, side)
+        value = money_of(asked.price, asked.quantity)
+        given = (asset, amount - freed)
+        check_limits(self, account, value=value, quantity=asked.quantity, orders=orders, gives=given)
 
     def check_means(self, asked: DealPropose, account: Account, side: int) -> None:
         asset, amount = self.gives(asked, side)
@@ -88,6 +97,7 @@ class Deals(OrderCommands):
         self.check_quantity(instrument, c.quantity)
         self.check_report(instrument, c.agreed_at)
         self.check_buyer(c)
+        self.check_limits_of(c, account, c.side, 1)
         self.check_means(c, account, c.side)
         self.last_deal_id += 1
         self.deal_ids[c.account, c.client_deal_id] = (self.last_deal_id, self.day)
@@ -111,6 +121,7 @@ class Deals(OrderCommands):
         self.check_price(instrument, asked.price)
         self.check_report(instrument, asked.agreed_at)
         self.check_buyer(asked)
+        self.check_limits_of(asked, other, 1 - asked.side, 0)
         self.check_means(asked, other, 1 - asked.side)
         self.forget(deal)
         self.emit(DealAccepted, *deal.names(), self.last_trade_id + 1)

@@ -3,12 +3,13 @@
 from dataclasses import replace as copy_with
 
 from goldx.protocol import commands, events, terms, units
-from tests.matching.core.model_books import crosses, is_reached
-from tests.matching.core.model_parts import Account, Instrument, Order, Refused, could_use
-from tests.matching.core.model_regime import Regimes
+from tests.matching.core.model_limit_setting import LimitCommands
+from tests.matching.core.model_limits import check_changed, check_order
+from tests.matching.core.model_parts import Account, Instrument, Order, Refused
+from tests.matching.core.model_rules import could_use, crosses, is_reached
 
 
-class OrderCommands(Regimes):
+class OrderCommands(LimitCommands):
     def __init__(self) -> None:
         super().__init__()
         self.references: list[str] = []
@@ -144,6 +145,7 @@ class OrderCommands(Regimes):
             remaining=c.quantity,
         )
         self.check_guards(order, instrument)
+        check_order(self, order)
         self.check_funds(order)
         self.check_meeting(order, instrument)
         if c.time_in_force == terms.FOK and c.stop_price is None and not self.would_fill(order):
@@ -214,6 +216,7 @@ class OrderCommands(Regimes):
             self.check_guards(changed, instrument)
         if not keeps and not order.pending:
             self.check_meeting(changed, instrument)
+        check_changed(self, order, changed)
         if not keeps:
             self.check_funds(changed, freed=could_use(order, instrument)[1])
         renamed = c.new_client_order_id or order.client_order_id

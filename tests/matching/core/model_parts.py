@@ -5,14 +5,12 @@ orders each time it is needed.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
 
 from goldx.protocol import terms, units
 from goldx.protocol.commands import InstrumentDefine
 from goldx.protocol.deal_commands import DealPropose
 from goldx.protocol.rfq_commands import RfqCreate, RfqQuote
 from goldx.protocol.terms import CLOSED
-from tests.amounts import money_of
 
 
 class Refused(Exception):
@@ -156,39 +154,3 @@ class Asked:
 
     def names(self) -> tuple[int, str, str, str]:
         return self.number, self.asked.account, self.asked.client_rfq_id, self.asked.symbol
-
-
-def fee_after(residue: int, amount: int, basis_points: int) -> tuple[int, int]:
-    """Return fee (fen) and new residue for one more fill: an order's fees add up to the rounded sum."""
-    exact = residue + amount * basis_points
-    fee = (2 * exact + units.BASIS_POINTS) // (2 * units.BASIS_POINTS)
-    return fee, exact - fee * units.BASIS_POINTS
-
-
-def could_use(order: Order, instrument: Instrument) -> tuple[str, int]:
-    """Return asset and amount that an open order could still use: exactly this has to be reserved for it."""
-    if order.side == terms.SELL:
-        return order.symbol, order.remaining
-    if order.price is None:
-        return units.CASH, 0
-    amount = money_of(order.price, order.remaining)
-    highest = max(instrument.terms.maker_fee_bp, instrument.terms.taker_fee_bp)
-    return units.CASH, amount + fee_after(order.fee_residue, amount, highest)[0]
-
-
-def in_china(at: int) -> date:
-    """Return the date in China of a time in ms."""
-    return datetime.fromtimestamp(at / 1_000, timezone(timedelta(hours=8))).date()
-
-
-def is_ahead(at: int, trading_day: str) -> bool:
-    """Return whether a trading day of the next thirty days has not begun."""
-    return trading_day in [(in_china(at) + timedelta(ahead)).isoformat() for ahead in range(1, 31)]
-
-
-def possible_days(at: int, trading_day: str, rules: int) -> list[str]:
-    """Return the weekdays of the next thirty days in China that come after the present trading day."""
-    days = [in_china(at) + timedelta(ahead) for ahead in range(31)]
-    texts = [day.isoformat() for day in (days if rules >= 3 else days[:-1])]
-    present = trading_day if trading_day in texts else ""
-    return [day.isoformat() for day in days if day.isoweekday() < 6 and day.isoformat() > present]

@@ -3,9 +3,11 @@
 from goldx.protocol import commands, events, terms
 from goldx.protocol.quote_commands import MassEntry, QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.quote_events import ProtectionReset, ProtectionSet
+from tests.matching.core.model_limits import check_order
 from tests.matching.core.model_orders import OrderCommands
-from tests.matching.core.model_parts import Account, Instrument, Order, Refused, could_use
+from tests.matching.core.model_parts import Account, Instrument, Order, Refused
 from tests.matching.core.model_protection import Limits
+from tests.matching.core.model_rules import could_use
 
 LONGEST_WINDOW_MS = 3_600_000
 LARGEST = 10**12
@@ -41,9 +43,11 @@ class QuoteCommands(OrderCommands):
             sides.append(order)
         for order in sides:
             self.check_guards(order, instrument)
-        for order in sides:
-            freed = sum(could_use(o, instrument)[1] for o in old if o.side == order.side)
-            self.check_funds(order, freed)
+        freed = [sum(could_use(o, instrument)[1] for o in old if o.side == order.side) for order in sides]
+        for order, of_side in zip(sides, freed, strict=True):
+            check_order(self, order, of_side, 2 - len(old))
+        for order, of_side in zip(sides, freed, strict=True):
+            self.check_funds(order, of_side)
         for order in sorted(old, key=lambda o: o.side):
             self.cancel(order, "REPLACED")
         for order in sides:
@@ -159,6 +163,9 @@ class QuoteCommands(OrderCommands):
                 self.check_quantity(instrument, quantity)
         for _, order in orders:
             self.check_guards(order, instrument)
+        more = sum((0 if wanted == 0 else 1) - (old is not None) for old, wanted in changes)
+        for old, order in orders:
+            check_order(self, order, 0 if old is None else could_use(old, instrument)[1], more)
         for old, order in orders:
             self.check_funds(order, 0 if old is None else could_use(old, instrument)[1])
 

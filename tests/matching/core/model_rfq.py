@@ -15,6 +15,7 @@ from goldx.protocol.rfq_events import (
 )
 from tests.amounts import money_of
 from tests.matching.core.model_deals import Deals
+from tests.matching.core.model_limits import check_limits
 from tests.matching.core.model_parts import Account, Asked, Offer, Refused
 
 FIRM_MS = 10_000
@@ -127,9 +128,12 @@ class Requests(Deals):
                 worse or c.quantity < old.given.quantity or c.all_or_none > old.given.all_or_none
             ):
                 raise Refused("FIRM")
+        freed = sum(self.offered(request, old)[1] for old in mine)
+        deal = self.as_deal(request, c.price, c.quantity)
+        self.check_limits_of(deal, account, 1 - asked.side, 1 - len(mine), freed)
         request.offers = [o for o in request.offers if o not in mine]
         try:
-            self.check_means(self.as_deal(request, c.price, c.quantity), account, 1 - asked.side)
+            self.check_means(deal, account, 1 - asked.side)
         except Refused:
             request.offers = sorted([*request.offers, *mine], key=lambda o: o.number)
             raise
@@ -232,6 +236,8 @@ class Requests(Deals):
     def check_all_means(self, request: Asked, account: Account, price: int, parts: list[int]) -> None:
         gives = [self.gives(self.as_deal(request, price, part), request.asked.side) for part in parts]
         asset, needed = gives[0][0], sum(amount for _, amount in gives)
+        value = sum(money_of(price, part) for part in parts)
+        check_limits(self, account, value=value, quantity=sum(parts), gives=(asset, needed))
         free = self.available(account, asset)
         if needed > free and asset == units.CASH:
             raise Refused("INSUFFICIENT_CASH")

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goldx.protocol.commands import AnyCommand
-from goldx.protocol.events import EVENTS, AnyEvent, CommandRejected, OrderRejected
+from goldx.protocol.events import EVENTS, AnyEvent, CommandRejected, OrderCancelled, OrderRejected
 from matching.core.engine import Engine
 from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, must_end
 from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.flows import Flow
-from tests.matching.core.flows_of_orders import DeepFlow, MakerFlow, PlainFlow, RfqFlow
+from tests.matching.core.flows_of_orders import DeepFlow, LimitFlow, MakerFlow, PlainFlow, RfqFlow
 from tests.matching.core.model import Model
 from tests.matching.core.validator import Conservation, validate
 
@@ -28,6 +28,8 @@ def essence(event: AnyEvent) -> AnyEvent:
     if isinstance(event, CommandRejected):
         return msgspec.structs.replace(event, subject=None, detail=None)
     if isinstance(event, OrderRejected):
+        return msgspec.structs.replace(event, detail=None)
+    if isinstance(event, OrderCancelled) and event.reason == "MEMBER_LIMIT":
         return msgspec.structs.replace(event, detail=None)
     return event
 
@@ -41,7 +43,7 @@ class Pair:
         self.conservation = Conservation()
         self.happened: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
-        """By method and reason: the refusals of commands other than orders."""
+        """By method and reason: the refusals of commands."""
 
     def step(self, at: int, command: AnyCommand) -> None:
         expected = self.model.apply(at, command)
@@ -54,6 +56,7 @@ class Pair:
             self.conservation.check(self.engine)
         self.happened.update(event.event for event in found)
         self.refused.update((e.method, e.reason) for e in found if isinstance(e, CommandRejected))
+        self.refused.update(("order.place", e.reason) for e in found if isinstance(e, OrderRejected))
 
 
 @given(data=st.data())
@@ -75,16 +78,16 @@ def run_generated(data: st.DataObject) -> None:
         pair.step(at, command)
 
 
-def run_seeds(seeds: range, steps: int) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+def run_seeds(seeds: range, steps: int, flow: type[Flow] = Flow) -> tuple[Counter[str], Counter[tuple[str, str]]]:
     happened: Counter[str] = Counter()
     refused: Counter[tuple[str, str]] = Counter()
     for seed in seeds:
         pair = Pair()
         try:
-            for at, command in Flow(SeededDice(Random(seed))).steps(steps):
+            for at, command in flow(SeededDice(Random(seed))).steps(steps):
                 pair.step(at, command)
         except AssertionError as error:
-            error.add_note(f"seed {seed}, as Flow(SeededDice(Random({seed}))).steps({steps})")
+            error.add_note(f"seed {seed}, as {flow.__name__}(SeededDice(Random({seed}))).steps({steps})")
             raise
         happened += pair.happened
         refused += pair.refused
@@ -95,6 +98,7 @@ def test_seeded_sequences_reach_everything() -> None:
     """Every kind of event has to occur in the sequences, or they prove too little."""
     print(f"seed {SEED}")
     happened, refused = run_seeds(range(SEED, SEED + 30), 120)
+    happened += run_seeds(range(SEED, SEED + 2), 100, LimitFlow)[0]
     print(dict(happened))
     assert len(happened) == len(EVENTS), "an event that never happens"
     for reason in ("REGIME", "MAX_HOLDERS", "RESALE_LOCKED"):
@@ -156,3 +160,19 @@ def test_requests_for_quotes() -> None:
     assert refused["rfq.accept", "TOO_EARLY"]
     assert refused["rfq.quote", "FIRM"] > 10
     assert refused["rfq.withdraw", "FIRM"]
+
+
+def test_limits_of_members() -> None:
+    happened: Counter[str] = Counter()
+    refused: Counter[tuple[str, str]] = Counter()
+    for seed in range(4):
+        pair = Pair()
+        for at, command in LimitFlow(SeededDice(Random(SEED + seed))).steps(200):
+            pair.step(at, command)
+        happened += pair.happened
+        refused += pair.refused
+    print(dict(happened), dict(refused))
+    assert happened["limits.changed"] > happened["limits.proposed"] > 5
+    assert happened["trade"] > 20
+    for method in ("order.place", "quote.mass", "rfq.quote", "deal.propose"):
+        assert refused[method, "MEMBER_LIMIT"], f"no {method} is refused for a limit"

@@ -20,7 +20,8 @@ from matching.core.engine import Engine
 from matching.core.ids import FIRST_SIZE
 from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, command_tuple, must_end, read_event
-from tests.matching.core.plain_rules import LOT, RULES, Rule
+from tests.matching.core.plain_rule import LOT, Rule
+from tests.matching.core.plain_rules import RULES
 
 encode = msgspec.msgpack.Encoder().encode
 

@@ -53,6 +53,7 @@ def validate(engine: Engine) -> None:
         check_order(order)
     check_deals(state)
     check_requests(state)
+    check_limits(state)
     for account in state.accounts.values():
         check_account(state, account)
 
@@ -168,6 +169,22 @@ def check_deals(state: State) -> None:
         assert at > state.now, "a trade was not published"
         assert (at, UNPUBLISHED + number) in timed, "a trade would never be published"
         assert number not in state.busted
+
+
+def check_limits(state: State) -> None:
+    """Check that the open orders of members with limits are counted, and that other members have the fast path."""
+    owners = [order.account.name for order in state.orders.values()]
+    owners += [deal.account.name for deal in state.deals.values()]
+    owners += [name for request in state.requests.values() for name in request.quotes]
+    opened = Counter(owners)
+    for account in state.accounts.values():
+        assert (account.usage is None) == (account.member.counted_after is None)
+        assert account.general == (account.usage is not None or bool(account.refusal))
+        if account.usage is not None:
+            assert account.usage.open_orders == opened[account.name], f"{account.name}: the number of open orders"
+        else:
+            assert account.limits is None
+            assert account.member.limits is None
 
 
 def check_requests(state: State) -> None:
