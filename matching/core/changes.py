@@ -159,7 +159,7 @@ def _reserve(state: State, order: Order, price: int, total: int, remaining: int)
         if order.side == terms.BUY:
             return "INSUFFICIENT_CASH", ""
         return ("RESALE_LOCKED" if more <= balance.total - balance.reserved else "INSUFFICIENT_GOLD"), ""
-    balance.reserved += more
+    balance.reserve(more)
     order.reserved = needed
     state.touched.append(balance)
     return "", ""

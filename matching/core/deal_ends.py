@@ -20,8 +20,8 @@ def release(state: State, deal: Deal) -> None:
     del state.deals[deal.deal_id]
     deal.instrument.open_deals -= 1
     if deal.account.usage is not None:
-        deal.account.usage.open_orders -= 1
-    deal.balance.reserved -= deal.reserved
+        deal.account.usage.open(-1)
+    deal.balance.reserve(-deal.reserved)
     state.touched.append(deal.balance)
 
 

@@ -66,8 +66,8 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
     state.deal_ids[name, client_deal_id] = (number, state.day)
     instrument.open_deals += 1
     if account.usage is not None:
-        account.usage.open_orders += 1
-    balance.reserved += needed
+        account.usage.open(1)
+    balance.reserve(needed)
     state.touched.append(balance)
     state.schedule(expire_at, DEALS + number, symbol)
     proposed = (DEAL_PROPOSED, number, name, client_deal_id, counter, symbol, side, quantity, price, expire_at)

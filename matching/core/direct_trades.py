@@ -29,13 +29,26 @@ def source(account: Account, instrument: Instrument, side: int) -> Balance:
 
 
 def refusal_of_limits(
-    account: Account, side: int, price: int, quantity: int, needed: int, *, orders: int
+    account: Account,
+    side: int,
+    price: int,
+    quantity: int,
+    needed: int,
+    *,
+    orders: int,
+    replaced: tuple[int, int] = (0, 0),
 ) -> tuple[str, str]:
     """Return (reason, detail) why limits refuse what one side offers or accepts, or two empty texts.
 
-    ``needed`` is how much more it gives than what this replaces. ``orders``: how many more are open afterwards.
+    ``needed`` is how much more it gives than what this replaces, ``replaced`` the price and the quantity of that.
+    ``orders``: how many more are open afterwards.
     """
-    detail = limit_checks.refuses_direct(account, side, price * quantity // MG_PER_GRAM, quantity, needed, orders)
+    old_price, old_quantity = replaced
+    amount = price * quantity // MG_PER_GRAM
+    if amount <= old_price * old_quantity // MG_PER_GRAM:
+        amount = 0
+    grown = quantity if quantity > old_quantity else 0
+    detail = limit_checks.refuses_direct(account, side, amount, grown, needed, orders)
     return (limit_checks.REASON, detail) if detail else ("", "")
 
 

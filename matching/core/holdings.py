@@ -37,11 +37,14 @@ class Balance:
         "reserved",
         "total",
         "unwithdrawable",
+        "usage",
     )
 
     def __init__(self, account: str, asset: str) -> None:
         self.account: str = account
         self.asset: str = asset
+        self.usage: LimitUsage | None = None
+        """That of its account: what is reserved counts towards limits."""
         self.total: int = 0
         self.reserved: int = 0
         self.locked: int = 0
@@ -53,6 +56,15 @@ class Balance:
         self.published_total: int = 0
         """UNPUBLISHED if something has changed that is neither the total nor the reservation."""
         self.published_reserved: int = 0
+
+    def reserve(self, amount: int) -> None:
+        """Reserve an amount, or free one if it is negative. Whoever writes ``reserved`` itself knows of no ``usage``."""
+        self.reserved += amount
+        if self.usage is not None:
+            if self.asset == CASH:
+                self.usage.reserve(amount, 0)
+            else:
+                self.usage.reserve(0, amount)
 
     def available(self) -> int:
         """Return what a new order may use."""
@@ -121,7 +133,8 @@ class Member:
     ``refuse`` changes it. ``protections``: the limits of groups of its quotes, by the names of the groups.
     ``open_requests`` and ``open_rfq_quotes``: how many requests for quotes, and quotes in those of others, its accounts
     have. ``limits``: those that operators have set for all its accounts together. ``counted_after``: the trade
-    after which its trades count towards limits; None while neither it nor an account has any.
+    after which its trades count towards limits, and ``usage`` what counts of all its accounts; both None while neither
+    it nor an account has any.
     """
 
     __slots__ = (
@@ -133,6 +146,7 @@ class Member:
         "open_rfq_quotes",
         "protections",
         "refusal",
+        "usage",
     )
 
     def __init__(self, name: str) -> None:
@@ -144,6 +158,7 @@ class Member:
         self.open_rfq_quotes: int = 0
         self.limits: MemberLimits | None = None
         self.counted_after: int | None = None
+        self.usage: LimitUsage | None = None
 
     def refuse(self, reason: str) -> None:
         """Refuse new orders of all its accounts for a reason, or accept them again if the reason is empty."""
@@ -193,9 +208,20 @@ class Account:
         """By symbol and ``open_quotes.slot``: the number of the newest order there, which may be over."""
         self.retired: bool = False
         self.limits: MemberLimits | None = None
-        self.usage: LimitUsage | None = None if member.counted_after is None else LimitUsage()
+        self.usage: LimitUsage | None = None
         self.refusal: str = ""
         self.general: bool = False
+        self.count_limits()
+
+    def count_limits(self) -> None:
+        """Begin to count from nothing what it trades and has reserved, or end that, as its member has a ``usage``."""
+        whole = self.member.usage
+        self.usage = usage = None if whole is None else LimitUsage(whole)
+        for balance in self.balances.values():
+            balance.usage = usage
+            if usage is not None:
+                cash = balance.asset == CASH
+                usage.reserve(balance.reserved if cash else 0, 0 if cash else balance.reserved)
         self.find_refusal()
 
     def find_refusal(self) -> None:
@@ -208,4 +234,5 @@ class Account:
         found = self.balances.get(asset)
         if found is None:
             found = self.balances[asset] = Balance(self.name, asset)
+            found.usage = self.usage
         return found

@@ -20,23 +20,26 @@ METHOD: Final = "limits.set"
 
 
 def set_limits(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``limits.set``: all limits of the subject are replaced at once, or proposed."""
+    """Apply ``limits.set``: all limits of the subject are replaced at once, or proposed.
+
+    A refusal names no account: it is for operators, and what names an account is published to its member.
+    """
     _, name, reason, account_name, *given, by = command
     values: tuple[int | None, ...] = tuple(given)
     member = state.members.get(name)
     if member is None:
-        return state.refuse(METHOD, "UNKNOWN_MEMBER", account_name, name)
+        return state.refuse(METHOD, "UNKNOWN_MEMBER", None, name)
     account: Account | None = None
     if account_name is not None:
         account = state.accounts.get(account_name)
         if account is None or account.member is not member:
             detail = write_detail("account", f"{name} has no account {account_name[:32]}")
-            return state.refuse(METHOD, "UNKNOWN_ACCOUNT", account_name, name, detail)
+            return state.refuse(METHOD, "UNKNOWN_ACCOUNT", None, name, detail)
     limits = member.limits if account is None else account.limits
     before: tuple[int | None, ...] = (None,) * len(NAMES) if limits is None else limits.values()
     detail = _wrong(before, values, reason)
     if detail:
-        return state.refuse(METHOD, "BAD_VALUE", account_name, name, detail)
+        return state.refuse(METHOD, "BAD_VALUE", None, name, detail)
     subject = (name, account_name or "")
     first: str | None = None
     if _loosens(before, values):
@@ -58,9 +61,9 @@ def set_limits(state: State, command: tuple[Any, ...]) -> None:
 def begin_to_count(state: State, member: Member, after: int) -> None:
     """Count what a member does from the trade after one of a number on. O(its open orders, all deals and requests)."""
     member.counted_after = after
+    member.usage = LimitUsage(None)
     for account in member.accounts:
-        account.usage = LimitUsage()
-        account.find_refusal()
+        account.count_limits()
     for order in state.open_orders(member.accounts):
         _count_one(order.account)
     for deal in state.deals.values():
@@ -82,18 +85,19 @@ def begin_day(state: State) -> None:
         for account in member.accounts:
             is_limited = is_limited or account.limits is not None
         if not is_limited:
-            member.counted_after = None
+            member.counted_after = member.usage = None
+        if member.usage is not None:
+            member.usage.begin_day()
         for account in member.accounts:
             if not is_limited:
-                account.usage = None
-                account.find_refusal()
+                account.count_limits()
             elif account.usage is not None:
-                account.usage.paid = account.usage.sold = 0
+                account.usage.begin_day()
 
 
 def _count_one(account: Account) -> None:
     if account.usage is not None:
-        account.usage.open_orders += 1
+        account.usage.open(1)
 
 
 def _wrong(before: tuple[int | None, ...], values: tuple[int | None, ...], reason: str) -> str:

@@ -1,7 +1,7 @@
 """Mass quotes: many bids and asks of an account, in many instruments and levels, by one command.
 
 Each entry is about one level of one instrument, and is refused as a whole or takes effect as a whole, whatever becomes
-of the others. A side of a level is one DAY limit order. A side that is not mentioned stays as it is, a quantity of zero
+of the others; but where a limit of the member refuses a side, the other one is cancelled or reduced as asked. A side of a level is one DAY limit order. A side that is not mentioned stays as it is, a quantity of zero
 cancels it, and the same price with the same or a lower quantity than is open keeps the order and its place. Anything
 else cancels the order (REPLACED) and places a new one, which may use its money and gold.
 
@@ -123,6 +123,8 @@ def set_quotes(state: State, command: tuple[Any, ...]) -> None:
             reason, detail = _refusal(state, account, level)
         if reason:
             state.refuse(METHOD, reason, name, subject, detail)
+            if reason == limit_checks.REASON:
+                _make_smaller(state, account, level, session)
             continue
         seen.add((symbol, number))
         accepted.append(level)
@@ -171,12 +173,13 @@ def _refusal(state: State, account: Account, level: _Level) -> tuple[str, str]:
 
 def _limit_refusal(account: Account, level: _Level) -> str:
     """Return which limit of its member refuses the new orders of an entry, or an empty text."""
+    if account.usage is None:
+        return ""
     more = level.bid.more_orders() + level.ask.more_orders()
     for side in (level.bid, level.ask):
         if side.action == NEW:
-            needed = side.cost - side.freed()
-            if detail := limit_checks.refuses_order(
-                account, level.instrument, side.side, side.price, side.quantity, needed, more
+            if detail := limit_checks.refuses_quote(
+                account, level.instrument, side.side, side.price, side.quantity, side.cost, side.order, more
             ):
                 return detail
     return ""
@@ -194,6 +197,16 @@ def _refusal_of_funds(account: Account, level: _Level) -> str:
         return ""
     locked = gold is not None and ask.cost <= gold.total - gold.reserved + ask.freed()
     return "RESALE_LOCKED" if locked else "INSUFFICIENT_GOLD"
+
+
+def _make_smaller(state: State, account: Account, level: _Level, session: str) -> None:
+    """Cancel or reduce the side of an entry for which that is asked, although a limit refuses the other side.
+
+    The limits of members never stop what makes smaller what they limit.
+    """
+    for side in (level.bid, level.ask):
+        if side.action in (CANCEL, REDUCE):
+            _make_room(state, account, level, side, session)
 
 
 def _make_room(state: State, account: Account, level: _Level, side: _Side, session: str) -> None:
@@ -214,10 +227,10 @@ def _make_room(state: State, account: Account, level: _Level, side: _Side, sessi
             order.session = session
     if side.action == NEW:
         balance = account.cash if side.side == BUY else account.balances[level.instrument.symbol]
-        balance.reserved += side.cost
+        balance.reserve(side.cost)
         state.touched.append(balance)
         if account.usage is not None:
-            account.usage.open_orders += 1
+            account.usage.open(1)
 
 
 def _place(state: State, account: Account, level: _Level, side: _Side, session: str) -> None:
@@ -246,7 +259,7 @@ def _place(state: State, account: Account, level: _Level, side: _Side, session: 
     order.special = special
     account.levels.setdefault(symbol, {})[slot(level.number, side.side)] = number
     if account.usage is not None:
-        account.usage.open_orders -= 1  # counted when its funds were reserved, and now as an open order
+        account.usage.open(-1)  # counted when its funds were reserved, and now as an open order
     accept(state, order, False)
     if protection.is_frozen(account.member, level.group):
         state.cancel(order, protection.REASON, level.group)

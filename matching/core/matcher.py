@@ -130,7 +130,7 @@ def _move_holdings(
     if before:
         still = fees.cost(buy.price, buy.remaining, buy.residue, instrument.highest_fee) if buy.remaining else 0
         buy.reserved = still
-        paid.reserved += still - before
+        paid.reserve(still - before)
     paid.total -= money_paid
     bought = buyer.balances.get(instrument.symbol)
     if bought is None:
@@ -138,7 +138,7 @@ def _move_holdings(
     bought.total += quantity
     sold = sell.balance
     sell.reserved -= quantity
-    sold.reserved -= quantity
+    sold.reserve(-quantity)
     sold.total -= quantity
     earned = sell.account.cash
     earned.total += proceeds

@@ -90,8 +90,16 @@ class OrderRequest:
         ) = command
 
     def is_immediate(self) -> bool:
-        """Return whether the order trades at once or never."""
+        """Return whether the order trades at once or never, after it has triggered if it is a stop."""
         return self.type == MARKET or self.time_in_force in (IOC, FOK)
+
+    def may_stay(self) -> bool:
+        """Return whether the order can be open after this command."""
+        return self.stop_price is not None or not self.is_immediate()
+
+    def may_outlive_day(self) -> bool:
+        """Return whether the order can be open after the end of the trading day, a stop of any kind included."""
+        return self.may_stay() and self.time_in_force != DAY
 
 
 def place(state: State, command: tuple[Any, ...]) -> None:
@@ -145,7 +153,7 @@ def place(state: State, command: tuple[Any, ...]) -> None:
     reason = _refusal_by_book(state, order)
     if reason:
         return _reject(state, request, reason)
-    balance.reserved += needed
+    balance.reserve(needed)
     state.touched.append(balance)
     accept(state, order, request.persist)
     special = order.special
@@ -167,7 +175,7 @@ def accept(state: State, order: Order, persist: bool) -> None:
     state.last_order_id = number
     state.orders[number] = order
     if account.usage is not None:
-        account.usage.open_orders += 1
+        account.usage.open(1)
     account.ids.claim(order.client_order_id, number)
     if special is None:
         state.emit(
@@ -222,11 +230,12 @@ def guard_refusal(
 
 def _limit_refusal(account: Account, instrument: Instrument, request: OrderRequest, price: int, needed: int) -> str:
     """Return which limit of its member refuses an order that would reserve an amount, or an empty text."""
-    side, quantity = request.side, request.quantity
+    side, quantity, lasts = request.side, request.quantity, request.may_outlive_day()
     if request.price is None:
         is_stop = request.stop_price is not None
-        return limit_checks.refuses_market_order(account, instrument, side, price, quantity, is_stop)
-    return limit_checks.refuses_order(account, instrument, side, price, quantity, needed)
+        return limit_checks.refuses_market_order(account, instrument, side, price, quantity, is_stop, lasts)
+    orders = 1 if request.may_stay() else 0
+    return limit_checks.refuses_order(account, instrument, side, price, quantity, needed, orders, lasts)
 
 
 def price_refusal(instrument: Instrument, price: int) -> str:

@@ -59,8 +59,8 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
         state.cancel(order, "REPLACED")
     account.quotes[symbol] = quote_id
     gold = account.balances[symbol]
-    account.cash.reserved += bid_cost
-    gold.reserved += ask_quantity
+    account.cash.reserve(bid_cost)
+    gold.reserve(ask_quantity)
     state.touched.append(account.cash)
     state.touched.append(gold)
     for side, word, price, quantity, balance, reserved in (
@@ -124,12 +124,14 @@ def _limit_refusal(
     old: list[Order],
 ) -> str:
     """Return which limit of its member refuses a quote in place of an old one, or an empty text."""
-    cash = bid_cost - _freed(old, terms.BUY)
-    gold = ask_quantity - _freed(old, terms.SELL)
+    if account.usage is None:
+        return ""
+    bid = next((order for order in old if order.side == terms.BUY), None)
+    ask = next((order for order in old if order.side == terms.SELL), None)
     more = 2 - len(old)
-    return limit_checks.refuses_order(
-        account, instrument, terms.BUY, bid_price, bid_quantity, cash, more
-    ) or limit_checks.refuses_order(account, instrument, terms.SELL, ask_price, ask_quantity, gold, 0)
+    return limit_checks.refuses_quote(
+        account, instrument, terms.BUY, bid_price, bid_quantity, bid_cost, bid, more
+    ) or limit_checks.refuses_quote(account, instrument, terms.SELL, ask_price, ask_quantity, ask_quantity, ask, 0)
 
 
 def _freed(old: list[Order], side: int) -> int:

@@ -34,9 +34,9 @@ def release(state: State, quote: OpenRfqQuote) -> None:
     del quote.request.quotes[quote.account.name]
     quote.account.member.open_rfq_quotes -= 1
     if quote.account.usage is not None:
-        quote.account.usage.open_orders -= 1
+        quote.account.usage.open(-1)
     state.leaving.pop(quote.quote_id, None)
-    quote.balance.reserved -= quote.reserved
+    quote.balance.reserve(-quote.reserved)
     state.touched.append(quote.balance)
 
 

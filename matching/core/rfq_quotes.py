@@ -44,7 +44,10 @@ def quote(state: State, command: tuple[Any, ...]) -> None:
     more = needed - (0 if old is None else old.reserved)
     if not reason:
         orders = 1 if old is None else 0
-        reason, detail = direct_trades.refusal_of_limits(account, side, price, quantity, more, orders=orders)
+        replaced = (0, 0) if old is None else (old.price, old.quantity)
+        reason, detail = direct_trades.refusal_of_limits(
+            account, side, price, quantity, more, orders=orders, replaced=replaced
+        )
     if not reason:
         reason = direct_trades.refusal_of_funds(balance, side, more)
     if reason:
@@ -59,8 +62,8 @@ def quote(state: State, command: tuple[Any, ...]) -> None:
     request.quotes[name] = OpenRfqQuote(number, request, account, *terms, balance, needed)
     account.member.open_rfq_quotes += 1
     if account.usage is not None:
-        account.usage.open_orders += 1
-    balance.reserved += needed
+        account.usage.open(1)
+    balance.reserve(needed)
     state.touched.append(balance)
     names = (rfq_id, number, name, request.account.name, request.instrument.symbol)
     replaces = None if old is None else old.quote_id

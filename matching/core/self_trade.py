@@ -64,6 +64,6 @@ def _reduce(state: State, order: Order, quantity: int) -> None:
     if order.side == terms.BUY and still:  # a market buy has reserved nothing
         highest_fee = order.instrument.highest_fee
         still = fees.cost(order.price, still, order.residue, highest_fee) if order.reserved else 0
-    order.balance.reserved += still - order.reserved
+    order.balance.reserve(still - order.reserved)
     order.reserved = still
     state.touched.append(order.balance)

@@ -200,7 +200,7 @@ class State:
         """Remove an order that is over. Its client id stays taken, and still leads to its number."""
         usage = order.account.usage
         if usage is not None:
-            usage.open_orders -= 1
+            usage.open(-1)
         del self.orders[order.order_id]
         self.free_orders.append(order)
 
@@ -215,7 +215,7 @@ class State:
             instrument.pending_stops -= 1
         if instrument.phase == AUCTION:
             self.changed_auctions[instrument.symbol] = instrument
-        order.balance.reserved -= order.reserved
+        order.balance.reserve(-order.reserved)
         self.touched.append(order.balance)
         self.sequence = sequence = self.sequence + 1
         cancelled = (

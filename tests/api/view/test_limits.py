@@ -21,7 +21,6 @@ from goldx.protocol.commands import AnyCommand
 from goldx.protocol.limit_commands import LimitsSet
 from goldx.streams.frames import EventFrame
 from matching.core.engine import Engine
-from matching.core.limit_checks import net_purchases, net_sales, open_orders
 from tests.api.conftest import Desk
 from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import apply
@@ -34,7 +33,9 @@ def check_figures(engine: Engine, view: View) -> int:
     counted = [account for account in state.accounts.values() if account.usage is not None]
     assert sorted(view.limits.state.counted_after) == sorted({account.member.name for account in counted})
     for account in counted:
-        figures = open_orders([account]), net_purchases([account]), net_sales([account])
+        usage = account.usage
+        assert usage is not None
+        figures = usage.open_orders, usage.net_purchases(), usage.net_sales()
         assert used(view, view.requests.count_quotes(), [account.name]) == figures, account.name
     assert len(view.limits.state.proposed) == len(state.proposed_limits)
     return len(counted)

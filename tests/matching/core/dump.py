@@ -7,7 +7,6 @@ from goldx.protocol import terms, units
 from matching.core.deal import Deal
 from matching.core.engine import Engine
 from matching.core.instrument import Instrument
-from matching.core.limit_checks import net_purchases, net_sales, open_orders
 from matching.core.orders import Order, Special
 from matching.core.rfq import OpenRfq, OpenRfqQuote
 from tests.matching.core.model import TERMS, Model
@@ -71,9 +70,10 @@ def _limits(engine: Engine) -> Any:
     subjects += [(account.member.name, account.name, account.limits) for account in state.accounts.values()]
     limited = {(member, account): list(one.values()) for member, account, one in subjects if one is not None}
     used = {
-        account.name: (open_orders([account]), net_purchases([account]), net_sales([account]))
+        one.name: (usage.open_orders, usage.net_purchases(), usage.net_sales())
         for member in counted
-        for account in member.accounts
+        for one in (member, *member.accounts)
+        if (usage := one.usage) is not None
     }
     return limited, used, {subject: (list(values), by) for subject, (values, by) in state.proposed_limits.items()}
 
@@ -81,8 +81,13 @@ def _limits(engine: Engine) -> Any:
 def _model_limits(model: Model) -> Any:
     subjects = {of: [getattr(c, name) for name in LIMITS] for of, c in model.limits_of_members.items()}
     limited = {of: values for of, values in subjects.items() if any(value is not None for value in values)}
-    counted = [one for one in model.accounts.values() if one.member in model.limits_count_after]
-    used = {one.name: (count_open(model, [one.name]), bought(model, [one]), sold(model, [one])) for one in counted}
+    counted = {one.name: [one] for one in model.accounts.values() if one.member in model.limits_count_after}
+    for member in model.limits_count_after:
+        counted[member] = [one for one in model.accounts.values() if one.member == member]
+    used = {
+        name: (count_open(model, [one.name for one in accounts]), bought(model, accounts), sold(model, accounts))
+        for name, accounts in counted.items()
+    }
     return limited, used, model.asked_limits
 
 

@@ -167,7 +167,12 @@ class LimitFlow(Flow):
     def opening(self) -> Iterator[AnyCommand]:
         for symbol in SYMBOLS:
             yield commands.InstrumentDefine(
-                symbol, maker_fee_bp=2, taker_fee_bp=self.dice.choose((5, 130)), upper_price_limit=2 * MIDDLE
+                symbol,
+                maker_fee_bp=2,
+                taker_fee_bp=self.dice.choose((5, 130)),
+                upper_price_limit=2 * MIDDLE,
+                price_rule=self.dice.choose((terms.MAKER_PRICE, terms.MEDIAN_PRICE)),
+                reference_price=self.dice.choose((None, MIDDLE * 6 // 5)),
             )
         for account, member in (ACCOUNTS | {"D": "m2", "E": "m4"}).items():
             yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account) if self.chance(50) else None)

@@ -11,6 +11,7 @@ from goldx.protocol import commands, events, terms, timetable_events, units
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.dangerous_terms import dangerous_terms
 from goldx.protocol.events import AnyEvent
+from goldx.protocol.limit_commands import LimitsSet
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
 from tests.matching.core.model_notices import Notices
@@ -57,6 +58,8 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
             self.emit(events.OrderRejected, *about, refusal.reason, refusal.order_id)
         else:
             account = refusal.account or getattr(command, "account", None)
+            if isinstance(command, LimitsSet):
+                account = None  # a refusal that is for operators
             self.emit(events.CommandRejected, command.method, refusal.reason, account)
 
     def report_holdings(self) -> None:

@@ -37,12 +37,17 @@ class Deals(OrderCommands):
         amount = money_of(asked.price, asked.quantity)
         return units.CASH, amount + fee_after(0, amount, self.instruments[asked.symbol].terms.taker_fee_bp)[0]
 
-    def check_limits_of(self, asked: DealPropose, account: Account, side: int, orders: int, freed: int = 0) -> None:
-        """Refuse what passes a limit of an account, if it gives what is asked for instead of what is freed."""
+    def check_limits_of(
+        self, asked: DealPropose, account: Account, side: int, orders: int, old: DealPropose | None = None
+    ) -> None:
+        """Refuse what passes a limit of an account, if it gives what is asked for instead of what is old."""
         asset, amount = self.gives(asked, side)
-        value = money_of(asked.price, asked.quantity)
-        given = (asset, amount - freed)
-        check_limits(self, account, value=value, quantity=asked.quantity, orders=orders, gives=given)
+        value, quantity = money_of(asked.price, asked.quantity), asked.quantity
+        if old is not None:
+            amount -= self.gives(old, side)[1]
+            value = value if value > money_of(old.price, old.quantity) else 0
+            quantity = quantity if quantity > old.quantity else 0
+        check_limits(self, account, value=value, quantity=quantity, orders=orders, gives=(asset, amount))
 
     def check_means(self, asked: DealPropose, account: Account, side: int) -> None:
         asset, amount = self.gives(asked, side)

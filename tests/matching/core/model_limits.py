@@ -22,8 +22,12 @@ def check_limits(
     quantity: int = 0,
     orders: int = 0,
     gives: tuple[str, int] = (units.CASH, 0),
+    tomorrow: bool = False,
 ) -> None:
-    """Refuse what would pass a limit. ``gives`` is the asset and how much more of it could be given."""
+    """Refuse what would pass a limit. ``gives`` is the asset and how much more of it could be given.
+
+    ``tomorrow``: it may still be open then, when nothing that is given today makes up for it.
+    """
     everyone = [one for one in books.accounts.values() if one.member == account.member]
     for subject, accounts in (((account.member, account.name), [account]), ((account.member, ""), everyone)):
         limits = books.limits_of_members.get(subject)
@@ -35,8 +39,8 @@ def check_limits(
             (limits.max_order_value, 0, value),
             (limits.max_order_quantity, 0, quantity),
             (limits.max_open_orders, count_open(books, names), orders),
-            (limits.max_net_purchases, bought(books, accounts), more if asset == units.CASH else 0),
-            (limits.max_net_sales, sold(books, accounts), more if asset != units.CASH else 0),
+            (limits.max_net_purchases, bought(books, accounts, tomorrow), more if asset == units.CASH else 0),
+            (limits.max_net_sales, sold(books, accounts, tomorrow), more if asset != units.CASH else 0),
         ]
         if any(most is not None and added > 0 and used + added > most for most, used, added in wanted):
             raise Refused("MEMBER_LIMIT")
@@ -63,14 +67,16 @@ def trades_of_today(books: Books, account: Account) -> list[tuple[int, int]]:
     return found
 
 
-def bought(books: Books, accounts: list[Account]) -> int:
+def bought(books: Books, accounts: list[Account], tomorrow: bool = False) -> int:
     reserved = sum(books.reserved(account, units.CASH) for account in accounts)
-    return reserved + sum(paid for account in accounts for paid, _ in trades_of_today(books, account))
+    traded = sum(paid for account in accounts for paid, _ in trades_of_today(books, account))
+    return reserved if tomorrow and traded < 0 else reserved + traded
 
 
-def sold(books: Books, accounts: list[Account]) -> int:
+def sold(books: Books, accounts: list[Account], tomorrow: bool = False) -> int:
     reserved = sum(books.reserved(account, symbol) for account in accounts for symbol in books.instruments)
-    return reserved + sum(gold for account in accounts for _, gold in trades_of_today(books, account))
+    traded = sum(gold for account in accounts for _, gold in trades_of_today(books, account))
+    return reserved if tomorrow and traded < 0 else reserved + traded
 
 
 def worst_price(books: Books, order: Order, instrument: Instrument) -> int:
@@ -87,13 +93,22 @@ def worst_price(books: Books, order: Order, instrument: Instrument) -> int:
     return min(found, highest) if order.side == terms.BUY else max(found, lowest)
 
 
-def value_of(books: Books, order: Order, instrument: Instrument) -> int:
-    """Return the value of an order for its limit: a sale may trade at the best bid, if that is higher."""
-    price = worst_price(books, order, instrument)
-    bids = books.resting(order.symbol, terms.BUY)
-    if order.side == terms.SELL and bids:
-        price = max(price, bids[0].price or 0)
-    return money_of(price, order.quantity)
+def value_of(books: Books, order: Order, instrument: Instrument, quantity: int | None = None) -> int:
+    """Return the value of an order, or of a part of it, for its limit.
+
+    A sale may trade at the bids of others. In an auction it may trade at the last price or the reference price, and
+    where a trade is at the median price, at the last price or, before the first trade, at the reference price.
+    """
+    prices = [worst_price(books, order, instrument)]
+    if order.side == terms.SELL:
+        bids = books.resting(order.symbol, terms.BUY)
+        prices += [bid.price or 0 for bid in bids if bid.account.owner != order.account.owner]
+        last, reference = instrument.last or 0, instrument.reference or 0
+        if instrument.phase in (terms.PRE_OPEN, terms.AUCTION):
+            prices += [last, reference]
+        elif instrument.terms.price_rule == terms.MEDIAN_PRICE:
+            prices.append(last or reference)
+    return money_of(max(prices), order.quantity if quantity is None else quantity)
 
 
 def worst_use(books: Books, order: Order, instrument: Instrument) -> tuple[str, int]:
@@ -105,17 +120,36 @@ def worst_use(books: Books, order: Order, instrument: Instrument) -> tuple[str, 
     return asset, amount
 
 
-def check_order(books: Books, order: Order, freed: int = 0, orders: int = 1) -> None:
-    """Refuse a new order beyond a limit. ``freed`` is what the same command frees of what it gives."""
+def check_order(books: Books, order: Order) -> None:
+    """Refuse a new order beyond a limit. One that trades at once or never is not open afterwards."""
     instrument = books.instruments[order.symbol]
-    if order.price is None and order.stop_price is not None:
-        gives = could_use(order, instrument)
-        check_limits(books, order.account, quantity=order.quantity, orders=orders, gives=gives)
-        return
-    asset, amount = worst_use(books, order, instrument)
-    value = value_of(books, order, instrument)
+    waits = order.stop_price is not None
+    at_once = order.type == terms.MARKET or order.time_in_force in (terms.IOC, terms.FOK)
+    orders = 0 if at_once and not waits else 1
+    tomorrow = orders == 1 and order.time_in_force != terms.DAY
+    if waits and order.price is None:
+        gives, value = could_use(order, instrument), 0
+    else:
+        gives, value = worst_use(books, order, instrument), value_of(books, order, instrument)
     check_limits(
-        books, order.account, value=value, quantity=order.quantity, orders=orders, gives=(asset, amount - freed)
+        books, order.account, value=value, quantity=order.quantity, orders=orders, gives=gives, tomorrow=tomorrow
+    )
+
+
+def check_side(books: Books, order: Order, old: list[Order], orders: int) -> None:
+    """Refuse a side of a quote that adds to what is limited, in place of what is open of the old orders."""
+    instrument = books.instruments[order.symbol]
+    asset, amount = could_use(order, instrument)
+    value = value_of(books, order, instrument)
+    is_larger = order.quantity > sum(one.remaining for one in old)
+    is_dearer = value > sum(value_of(books, one, instrument, one.remaining) for one in old)
+    check_limits(
+        books,
+        order.account,
+        value=value if is_dearer else 0,
+        quantity=order.quantity if is_larger else 0,
+        orders=orders,
+        gives=(asset, amount - sum(could_use(one, instrument)[1] for one in old)),
     )
 
 
@@ -130,6 +164,7 @@ def check_changed(books: Books, old: Order, new: Order) -> None:
         value=values[1] if values[1] > values[0] else 0,
         quantity=new.quantity if new.quantity > old.quantity else 0,
         gives=(asset, could_use(new, instrument)[1] - before),
+        tomorrow=old.time_in_force != terms.DAY,
     )
 
 

@@ -3,7 +3,7 @@
 from goldx.protocol import commands, events, terms
 from goldx.protocol.quote_commands import MassEntry, QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.quote_events import ProtectionReset, ProtectionSet
-from tests.matching.core.model_limits import check_order
+from tests.matching.core.model_limits import check_side
 from tests.matching.core.model_orders import OrderCommands
 from tests.matching.core.model_parts import Account, Instrument, Order, Refused
 from tests.matching.core.model_protection import Limits
@@ -44,8 +44,8 @@ class QuoteCommands(OrderCommands):
         for order in sides:
             self.check_guards(order, instrument)
         freed = [sum(could_use(o, instrument)[1] for o in old if o.side == order.side) for order in sides]
-        for order, of_side in zip(sides, freed, strict=True):
-            check_order(self, order, of_side, 2 - len(old))
+        for order in sides:
+            check_side(self, order, [one for one in old if one.side == order.side], 2 - len(old))
         for order, of_side in zip(sides, freed, strict=True):
             self.check_funds(order, of_side)
         for order in sorted(old, key=lambda o: o.side):
@@ -88,6 +88,8 @@ class QuoteCommands(OrderCommands):
                 changes = self.level_changes(account, c, entry)
             except Refused as refusal:
                 self.emit(events.CommandRejected, c.method, refusal.reason, c.account)
+                if refusal.reason == "MEMBER_LIMIT":
+                    self.make_smaller(account, c, entry)
                 continue
             done.add((entry.symbol, entry.level))
             for old, wanted in changes:
@@ -165,9 +167,19 @@ class QuoteCommands(OrderCommands):
             self.check_guards(order, instrument)
         more = sum((0 if wanted == 0 else 1) - (old is not None) for old, wanted in changes)
         for old, order in orders:
-            check_order(self, order, 0 if old is None else could_use(old, instrument)[1], more)
+            check_side(self, order, [] if old is None else [old], more)
         for old, order in orders:
             self.check_funds(order, 0 if old is None else could_use(old, instrument)[1])
+
+    def make_smaller(self, account: Account, c: QuoteMass, entry: MassEntry) -> None:
+        """Cancel or reduce what an entry asks to, which no limit stops even if it stops the other side."""
+        for order in self.live_sides(account, entry.symbol):
+            price, quantity = entry.bid_price, entry.bid_quantity
+            if order.side == terms.SELL:
+                price, quantity = entry.ask_price, entry.ask_quantity
+            same = (order.price, order.group) == (price, c.group or entry.symbol)
+            if order.level == entry.level and (quantity == 0 or (quantity and same and quantity < order.remaining)):
+                self.change_side(order, quantity, c.session)
 
     def change_side(self, old: Order | None, wanted: Order | int, session: str) -> list[Order]:
         """Take out, reduce or keep the order of a side; return the new one."""

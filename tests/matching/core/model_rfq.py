@@ -128,9 +128,9 @@ class Requests(Deals):
                 worse or c.quantity < old.given.quantity or c.all_or_none > old.given.all_or_none
             ):
                 raise Refused("FIRM")
-        freed = sum(self.offered(request, old)[1] for old in mine)
         deal = self.as_deal(request, c.price, c.quantity)
-        self.check_limits_of(deal, account, 1 - asked.side, 1 - len(mine), freed)
+        before = [self.as_deal(request, old.given.price, old.given.quantity) for old in mine]
+        self.check_limits_of(deal, account, 1 - asked.side, 1 - len(mine), *before)
         request.offers = [o for o in request.offers if o not in mine]
         try:
             self.check_means(deal, account, 1 - asked.side)

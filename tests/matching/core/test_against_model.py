@@ -98,7 +98,7 @@ def test_seeded_sequences_reach_everything() -> None:
     """Every kind of event has to occur in the sequences, or they prove too little."""
     print(f"seed {SEED}")
     happened, refused = run_seeds(range(SEED, SEED + 30), 120)
-    happened += run_seeds(range(SEED, SEED + 2), 100, LimitFlow)[0]
+    happened += run_seeds(range(SEED, SEED + 3), 120, LimitFlow)[0]
     print(dict(happened))
     assert len(happened) == len(EVENTS), "an event that never happens"
     for reason in ("REGIME", "MAX_HOLDERS", "RESALE_LOCKED"):

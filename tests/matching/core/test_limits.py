@@ -11,7 +11,6 @@ from goldx.protocol.events import OrderCancelled, Trade
 from goldx.protocol.quote_commands import MassEntry, QuoteMass
 from goldx.protocol.rfq_commands import RfqAccept, RfqCreate, RfqQuote
 from matching.core.engine import Engine
-from matching.core.limit_checks import net_purchases, net_sales, open_orders
 from tests.matching.core.driving import apply
 from tests.matching.core.limited_market import (
     BUY,
@@ -31,8 +30,12 @@ from tests.matching.core.trade_terms import terms_of
 
 def used(engine: Engine, *names: str) -> tuple[int, int, int]:
     """Return the open orders, the net purchases (fen) and the net sales (mg) of accounts."""
-    accounts = [engine.state.accounts[name] for name in names]
-    return open_orders(accounts), net_purchases(accounts), net_sales(accounts)
+    usages = [engine.state.accounts[name].usage for name in names]
+    counted = [usage for usage in usages if usage is not None]
+    assert len(counted) == len(names)
+    figures = [(usage.open_orders, usage.net_purchases(), usage.net_sales()) for usage in counted]
+    orders, purchases, sales = (sum(column) for column in zip(*figures, strict=True))
+    return orders, purchases, sales
 
 
 def propose(side: int, grams: int, yuan: int, account: str = "a", counter: str = "b") -> DealPropose:

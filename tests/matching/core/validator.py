@@ -180,11 +180,23 @@ def check_limits(state: State) -> None:
     for account in state.accounts.values():
         assert (account.usage is None) == (account.member.counted_after is None)
         assert account.general == (account.usage is not None or bool(account.refusal))
+        assert all(balance.usage is account.usage for balance in account.balances.values())
         if account.usage is not None:
             assert account.usage.open_orders == opened[account.name], f"{account.name}: the number of open orders"
+            gold = sum(balance.reserved for asset, balance in account.balances.items() if asset != units.CASH)
+            assert (account.usage.reserved_cash, account.usage.reserved_gold) == (account.cash.reserved, gold)
+            assert account.usage.whole is account.member.usage
         else:
             assert account.limits is None
             assert account.member.limits is None
+
+
+    for member in state.members.values():
+        parts = [account.usage for account in member.accounts if account.usage is not None]
+        assert (member.usage is None) == (member.counted_after is None)
+        if member.usage is not None:
+            for name in ("open_orders", "paid", "sold", "reserved_cash", "reserved_gold"):
+                assert getattr(member.usage, name) == sum(getattr(part, name) for part in parts), f"{member.name}: {name}"
 
 
 def check_requests(state: State) -> None:
