@@ -24,11 +24,11 @@ from api.metrics import write
 from api.sessions.act_log import take_reason
 from api.sessions.long_results import long_result
 from api.sessions.trading import OPERATOR_METHODS, PREVIEW, Trading
-from api.view.limit_forms import write_member
+from api.view.limit_forms import write_member, write_members
 from api.view.market_data import MarketData
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.units import BadValue
-from settlement.base.paging import PageRequest, cut
+from settlement.base.paging import Page, PageRequest, cut, cut_in_order, parse_parts
 from settlement.base.request_keys import KeptAnswer
 
 router = APIRouter()
@@ -154,13 +154,15 @@ async def notice_answers(gateway: TheGateway, principal: ThePrincipal, notice_id
 
 @router.get("/v1/limits", tags=["operator"], responses=_OF_STAFF)
 async def limits(gateway: TheGateway, principal: ThePrincipal, page: ThePage) -> dict[str, Any]:
-    """List the members that have limits, with these and what is used of them.
+    """List the members that have limits in force, with these and what is used of them.
 
     Needs the permission `operate` or `supervise`.
     """
     _require_staff(principal)
-    rows = cut(sorted(gateway.view.limits.state.counted_after), lambda member: member, page)
-    return listed("members", lambda member: write_member(gateway.view, member), rows)
+    members = {member for member, _ in gateway.view.limits.state.in_force}
+    rows = cut_in_order(members, str, lambda key: parse_parts(key, 1), page)
+    written = await write_members(gateway.view, rows)
+    return listed("members", dict, Page(written, rows.next))
 
 
 @router.get("/v1/limits/{member}", tags=["operator"], responses=_OF_STAFF)

@@ -81,8 +81,9 @@ async def get_market_proposals(_: AnyStaff, connection: Transaction, page: ThePa
     """List what one operator has proposed in the market and no second one has confirmed, oldest first.
 
     A far reference price, terms that take two people, the annulment of a trade, the end of a day ahead of the calendar,
-    a legal regime. A second operator confirms it by the same command: `method` with `params`. All is void with the end
-    of the trading day `lapses`, the annulment of a trade earlier if the terms of its instrument say so.
+    a legal regime, limits of a member that are raised. A second operator confirms it by the same command: `method` with
+    `params`. All is void with the end of the trading day `lapses`, the annulment of a trade earlier if the terms of its
+    instrument say so.
     """
     return listed("proposals", lambda one: one._asdict(), await market_proposals.listing(connection, page))
 

@@ -1,9 +1,10 @@
 """Proposals of one operator in the market that no second one has confirmed yet, as the engine's events have them.
 
 A far reference price, terms that take two people, the annulment of a trade, the end of a trading day ahead of the
-calendar, a legal regime: each is in force when a second person sends the same command, and lapses with the trading day.
-The engine alone decides. This is what it has pending, so that the second person learns of it; nothing here follows from
-it. What is pending while the tables are migrated to have it is not known until it is proposed again.
+calendar, a legal regime, limits of a member that are raised: each is in force when a second person sends the same
+command, and lapses with the trading day. The engine alone decides. This is what it has pending, so that the second
+person learns of it; nothing here follows from it. What is pending while the tables are migrated to have it is not known
+until it is proposed again.
 """
 
 import json
@@ -27,6 +28,8 @@ from goldx.protocol.events import (
     TradeBusted,
     TradeBustProposed,
 )
+from goldx.protocol.limit_commands import LimitsSet
+from goldx.protocol.limit_events import LimitsChanged, LimitsProposed
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.terms import REGIMES
@@ -46,8 +49,9 @@ PROPOSED: Final = (
     TradeBustProposed,
     DayEndProposed,
     RegimeProposed,
+    LimitsProposed,
 )
-ENDING: Final = (ReferenceChanged, InstrumentDefined, TradeBusted, RegimeChanged)
+ENDING: Final = (ReferenceChanged, InstrumentDefined, TradeBusted, RegimeChanged, LimitsChanged)
 """The events that end a proposal, besides the end of the trading day, which ends all."""
 
 SENT_WITHIN_MS: Final = 60_000
@@ -56,7 +60,7 @@ CLOCKS_MS: Final = 1_000
 """How much later than the event the gateway's clock may have recorded the command."""
 
 Key = tuple[str, str]
-"""The method of the command, and its instrument, its trade, or MARKET."""
+"""The method of the command, and its instrument, its trade, its member or MEMBER/ACCOUNT, or MARKET."""
 Changes = dict[Key, AnyEvent | None]
 """By key the newest proposal, or None if what was proposed has ended."""
 
@@ -93,6 +97,8 @@ def key_of(event: AnyEvent) -> Key:
         return InstrumentDefine.method, event.symbol
     if isinstance(event, TradeBustProposed | TradeBusted):
         return TradeBust.method, str(event.trade_id)
+    if isinstance(event, LimitsProposed | LimitsChanged):
+        return LimitsSet.method, event.member if event.account is None else f"{event.member}/{event.account}"
     return (DAY_END if isinstance(event, DayEndProposed) else VenueSetRegime.method), MARKET
 
 
@@ -140,6 +146,10 @@ def _meaning(event: Any) -> tuple[str, dict[str, Any] | None]:
     if isinstance(event, DayEndProposed):
         does = f"the trading day ends, and the next one is {event.next_trading_day}"
         return does, _params(MarketEndDay(event.next_trading_day))
+    if isinstance(event, LimitsProposed):
+        limits = {name: getattr(event, name) for name in LimitsSet.__struct_fields__ if name != "by"}
+        whose = f"account {event.account}" if event.account else f"member {event.member}"
+        return f"the limits of {whose} are raised or taken away: {event.reason}", _params(LimitsSet(**limits))
     names = (name for name in VenueSetRegime.__struct_fields__ if name != "by")
     regime = VenueSetRegime(**{name: getattr(event, name) for name in names})
     document = " ".join(text for text in (event.document_name, event.document_number) if text)

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from api.view import snapshot
-from api.view.limit_forms import used, write_member
+from api.view import limit_forms, snapshot
+from api.view.limit_forms import used, write_member, write_members
 from api.view.view import View
 from goldx.cli import main
 from goldx.client.errors import ExchangeError
@@ -108,12 +108,44 @@ async def test_a_member_is_refused_beyond_its_limit_and_sees_why(desk: Desk) -> 
     assert proposed["event"] == "limits.proposed"
     shown = (await get(desk, "/v1/limits/FIRM-A")).json()
     assert proposed in shown["proposed"]
+    listed = (await get(desk, "/v1/limits")).json()
+    assert "FIRM-A" in [one["member"] for one in listed["members"]]
+    following = (await get(desk, "/v1/limits?after=FIRM-0")).json()
+    assert following["members"] == listed["members"], "a page follows a member that has no limits any more"
     assert (await second_operator(desk, **subject))["event"] == "limits.changed"
     shown = (await get(desk, "/v1/limits/FIRM-A")).json()
     assert of_account(shown, desk.a)["limits"] == {}
     assert [(event["by"], event.get("proposed_by")) for event in shown["history"][:2]] == [("op-2", "op"), ("op", None)]
     listed = (await get(desk, "/v1/limits")).json()
-    assert "FIRM-A" in [one["member"] for one in listed["members"]]
+    assert "FIRM-A" not in [one["member"] for one in listed["members"]], "its use is counted until the day ends"
+
+
+async def test_a_long_listing_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens meanwhile is in the members that are written afterwards."""
+    engine, view = Engine(), View()
+    sent: list[AnyCommand] = [commands.InstrumentDefine("AU")]
+    sent += [commands.AccountOpen(account, member) for account, member in (("a", "MA"), ("b", "MB"), ("c", "MC"))]
+    sent += [LimitsSet(member, "a limit", max_open_orders=9) for member in ("MA", "MB", "MC")]
+    sent.append(commands.HoldingAdjust("c", "CNY", 10**9, "cash"))
+    sent.append(commands.MarketSetPhase("AU", terms.CONTINUOUS))
+    sent += [commands.AccountOpen("late", "MC"), commands.OrderPlace("c", "o", "AU", terms.BUY, terms.LIMIT, 1_000, 60_000)]
+
+    def give(number: int, command: AnyCommand) -> None:
+        view.apply(EventFrame((1, number), (tuple(apply(engine, 1, command)),)), lambda *_: ())
+
+    for number, command in enumerate(sent[:-2], 1):
+        give(number, command)
+    monkeypatch.setattr(limit_forms, "AT_ONCE", 1)
+    listing = asyncio.ensure_future(write_members(view, ["MA", "MB", "MC"]))
+    await asyncio.sleep(0)
+    for number, command in enumerate(sent[-2:], len(sent) - 1):
+        give(number, command)
+        await asyncio.sleep(0)
+    written = await listing
+    assert [one["member"] for one in written] == ["MA", "MB", "MC"]
+    assert written[-1] == write_member(view, "MC")
+    assert [one["account"] for one in written[-1]["accounts"]] == ["c", "late"]
+    assert written[-1]["used"]["open_orders"] == 1
 
 
 async def test_whose_limits_a_key_may_read(desk: Desk) -> None:

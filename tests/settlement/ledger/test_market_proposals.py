@@ -15,6 +15,7 @@ from goldx.protocol.commands import (
     TradeBust,
 )
 from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES
+from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.wire import read_command
 from settlement.base import audit, registry
@@ -94,6 +95,24 @@ async def test_each_kind_is_listed_until_a_second_person_confirms_it(exchange: S
     assert [one.method for one in found] == ["venue.set_regime", "market.end_day"]
     assert [one.method for one in await run(exchange, VenueSetRegime(**REGIME, by=BEN))] == ["market.end_day"]
     assert await run(exchange, end_of_day(BEN)) == []
+
+
+async def test_limits_that_are_raised_are_listed_by_member_and_account(exchange: SmallExchange) -> None:
+    def limits(by: str, account: str | None, most: int | None) -> LimitsSet:
+        return LimitsSet("A", "a new credit line", account, max_open_orders=most, by=by)
+
+    assert await run(exchange, limits(ADA, None, 5), limits(ADA, "A.H", 3)) == []
+    first, second = await run(exchange, limits(ADA, None, 9), limits(BEN, "A.H", None))
+    assert [(one.method, one.subject, one.proposed_by) for one in (first, second)] == [
+        ("limits.set", "A", ADA),
+        ("limits.set", "A/A.H", BEN),
+    ]
+    assert first.does == "the limits of member A are raised or taken away: a new credit line"
+    assert first.params is not None
+    again = read_command(first.method, first.params)
+    assert again == limits("", None, 9)
+    assert await run(exchange, limits(BEN, None, 9)) == [second]
+    assert await run(exchange, limits(BEN, "A.H", 2)) == [], "limits that are lowered replace what was proposed"
 
 
 async def test_all_is_void_with_the_end_of_the_day(exchange: SmallExchange) -> None:
