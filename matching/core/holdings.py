@@ -58,7 +58,10 @@ class Balance:
         self.published_reserved: int = 0
 
     def reserve(self, amount: int) -> None:
-        """Reserve an amount, or free one if it is negative. Whoever writes ``reserved`` itself knows of no ``usage``."""
+        """Reserve an amount, or free one if it is negative, and count that towards limits.
+
+        The fast path writes ``reserved`` itself: it serves no account that has a ``usage``.
+        """
         self.reserved += amount
         if self.usage is not None:
             if self.asset == CASH:

@@ -72,7 +72,14 @@ def value_of(account: Account, instrument: Instrument, side: int, price: int, qu
 
 
 def refuses_order(
-    account: Account, instrument: Instrument, side: int, price: int, quantity: int, needed: int, orders: int, lasts: bool
+    account: Account,
+    instrument: Instrument,
+    side: int,
+    price: int,
+    quantity: int,
+    needed: int,
+    orders: int,
+    lasts: bool,
 ) -> str:
     """Return why a new limit order is refused, or an empty text.
 
@@ -229,14 +236,22 @@ def _beyond(limits: MemberLimits, usage: LimitUsage, whose: str, wanted: Wanted)
         used = _used(usage.net_purchases(), usage.reserved_cash, wanted)
         if used + wanted.cash > most:
             texts = [f"{format_money(amount)} CNY" for amount in (most, used, wanted.cash)]
-            why = "" if used == usage.net_purchases() else "today's sales give no room to an order that can outlive the day"
+            why = (
+                ""
+                if used == usage.net_purchases()
+                else "today's sales give no room to an order that can outlive the day"
+            )
             return _of_total("max_net_purchases", whose, texts[0], texts[1], texts[2], why)
     most = limits.max_net_sales
     if most is not None and wanted.gold > 0:
         used = _used(usage.net_sales(), usage.reserved_gold, wanted)
         if used + wanted.gold > most:
             texts = [f"{format_weight(amount)} g" for amount in (most, used, wanted.gold)]
-            why = "" if used == usage.net_sales() else "today's purchases give no room to an order that can outlive the day"
+            why = (
+                ""
+                if used == usage.net_sales()
+                else "today's purchases give no room to an order that can outlive the day"
+            )
             return _of_total("max_net_sales", whose, texts[0], texts[1], texts[2], why)
     return ""
 

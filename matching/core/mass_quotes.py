@@ -1,9 +1,10 @@
 """Mass quotes: many bids and asks of an account, in many instruments and levels, by one command.
 
 Each entry is about one level of one instrument, and is refused as a whole or takes effect as a whole, whatever becomes
-of the others; but where a limit of the member refuses a side, the other one is cancelled or reduced as asked. A side of a level is one DAY limit order. A side that is not mentioned stays as it is, a quantity of zero
-cancels it, and the same price with the same or a lower quantity than is open keeps the order and its place. Anything
-else cancels the order (REPLACED) and places a new one, which may use its money and gold.
+of the others; but where a limit of the member refuses a side, the other one is cancelled or reduced as asked. A side of
+a level is one DAY limit order. A side that is not mentioned stays as it is, a quantity of zero cancels it, and the same
+price with the same or a lower quantity than is open keeps the order and its place. Anything else cancels the order
+(REPLACED) and places a new one, which may use its money and gold.
 
 First all entries are checked in their order, and what they replace or cancel leaves the book; then the new orders enter
 in the same order. So a maker that moves all its prices meets none of its own old ones.
@@ -178,9 +179,9 @@ def _limit_refusal(account: Account, level: _Level) -> str:
     more = level.bid.more_orders() + level.ask.more_orders()
     for side in (level.bid, level.ask):
         if side.action == NEW:
-            if detail := limit_checks.refuses_quote(
-                account, level.instrument, side.side, side.price, side.quantity, side.cost, side.order, more
-            ):
+            new = (side.side, side.price, side.quantity, side.cost)
+            detail = limit_checks.refuses_quote(account, level.instrument, *new, side.order, more)
+            if detail:
                 return detail
     return ""
 

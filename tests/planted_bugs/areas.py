@@ -29,6 +29,7 @@ from tests.planted_bugs import (
     timetable,
     view,
     view_direct,
+    view_limits,
     voids,
 )
 from tests.planted_bugs.bug import Area
@@ -92,6 +93,9 @@ AREAS = (
         "matching/core",
         (
             "tests/matching/core/test_limits.py",
+            "tests/matching/core/test_limits_of_one_order.py",
+            "tests/matching/core/test_limits_of_smaller_quotes.py",
+            "tests/matching/core/test_limits_over_days.py",
             "tests/matching/core/test_limit_setting.py",
             "tests/matching/core/test_plain.py",
             "tests/matching/core/test_against_model.py",
@@ -300,7 +304,7 @@ AREAS = (
             "not (seen_by_its or taken_back_and or each_side_sees or on_its_channel or field_that_is_wrong"
             " or refused_beyond or whose_limits or limits_by_command)",
         ),
-        (*view.BUGS, *view_direct.BUGS, *core_limits.VIEW_BUGS),
+        (*view.BUGS, *view_direct.BUGS, *view_limits.BUGS),
     ),
     Area(
         "status reports",

@@ -1,9 +1,10 @@
-"""Bugs in the limits of members: in the core, in its snapshot, and in what a gateway counts."""
+"""Bugs in the limits of members: in the core and in its snapshot."""
 
 from tests.planted_bugs.bug import Bug
 
 CHECKS = "limit_checks.py"
 SETTING = "limit_setting.py"
+USAGE = "member_limits.py"
 SNAPSHOT = "snapshot_of_limits.py"
 
 BUGS = (
@@ -11,23 +12,189 @@ BUGS = (
     Bug(
         "an order of just the limit's quantity is refused", CHECKS, "wanted.quantity > most", "wanted.quantity >= most"
     ),
-    Bug("one open order too many is accepted", CHECKS, "used + wanted.orders > most", "used > most"),
+    Bug(
+        "one open order too many is accepted",
+        CHECKS,
+        "usage.open_orders + wanted.orders > most",
+        "usage.open_orders > most",
+    ),
     Bug("net purchases may pass their limit by one order", CHECKS, "used + wanted.cash > most", "used > most"),
     Bug("net sales may pass their limit by one order", CHECKS, "used + wanted.gold > most", "used > most"),
-    Bug("open purchases do not count", CHECKS, "account.usage.paid + account.cash.reserved", "account.usage.paid"),
-    Bug("open sales do not count", CHECKS, "account.usage.sold + _reserved_gold(account)", "account.usage.sold"),
+    Bug("open purchases do not count", USAGE, "return self.paid + self.reserved_cash", "return self.paid"),
+    Bug("open sales do not count", USAGE, "return self.sold + self.reserved_gold", "return self.sold"),
+    Bug(
+        "what its accounts reserve does not count for a member",
+        USAGE,
+        "            self.whole.reserve(cash, gold)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "what its accounts trade does not count for a member",
+        USAGE,
+        "            self.whole.count(paid, sold)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "the orders of its accounts do not count for a member",
+        USAGE,
+        "            self.whole.open(orders)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "what is reserved at the first limit does not count",
+        "holdings.py",
+        "usage.reserve(balance.reserved if cash else 0, 0 if cash else balance.reserved)",
+        "usage.reserve(0, 0)",
+    ),
+    Bug(
+        "what is reserved of a new asset does not count",
+        "holdings.py",
+        "            found.usage = self.usage\n",
+        "",
+    ),
+    Bug(
+        "a partly filled purchase stays reserved for its limit",
+        "matcher.py",
+        "paid.reserve(still - before)",
+        "paid.reserved += still - before",
+    ),
+    Bug(
+        "a member begins its day with the trades of the one before",
+        SETTING,
+        "            member.usage.begin_day()\n",
+        "            pass\n",
+    ),
+    Bug(
+        "what outlives the day has the room of today's other side",
+        CHECKS,
+        "return max(net, reserved) if wanted.lasts else net",
+        "return net",
+    ),
+    Bug(
+        "what ends with the day has no room of today's other side",
+        CHECKS,
+        "return max(net, reserved) if wanted.lasts else net",
+        "return max(net, reserved)",
+    ),
+    Bug(
+        "an IOC stop ends with the day for its limit",
+        "placing.py",
+        "return self.may_stay() and self.time_in_force != DAY",
+        "return not self.is_immediate() and self.time_in_force != DAY",
+    ),
+    Bug(
+        "a replaced order ends with the day for its limit",
+        CHECKS,
+        "cash, gold, order.time_in_force != DAY",
+        "cash, gold, False",
+    ),
+    Bug(
+        "an order that trades at once counts as one more",
+        "placing.py",
+        "orders = 1 if request.may_stay() else 0",
+        "orders = 1",
+    ),
+    Bug(
+        "a market order counts as one more",
+        CHECKS,
+        "Wanted(value, quantity, 0, cash, gold))\n\n\ndef refuses_triggered",
+        "Wanted(value, quantity, 1, cash, gold))\n\n\ndef refuses_triggered",
+    ),
+    Bug(
+        "an IOC stop counts as no open order",
+        "placing.py",
+        "return self.stop_price is not None or not self.is_immediate()",
+        "return not self.is_immediate()",
+    ),
+    Bug(
+        "a quote of no more value is stopped",
+        CHECKS,
+        "            value = 0\n        if quantity <=",
+        "            pass\n        if quantity <=",
+    ),
+    Bug("a quote of no more quantity is stopped", CHECKS, "            limited = 0\n", "            pass\n"),
+    Bug(
+        "a quote is compared with the old one as it was placed",
+        CHECKS,
+        "if quantity <= old.remaining:",
+        "if quantity <= old.quantity:",
+    ),
+    Bug(
+        "a quote in a request of no more value is stopped", "direct_trades.py", "        amount = 0\n", "        pass\n"
+    ),
+    Bug(
+        "a quote in a request of no more quantity is stopped",
+        "direct_trades.py",
+        "grown = quantity if quantity > old_quantity else 0",
+        "grown = quantity",
+    ),
+    Bug(
+        "a side is not cancelled if a limit refuses the other one",
+        "mass_quotes.py",
+        "                _make_smaller(state, account, level, session)\n",
+        "                pass\n",
+    ),
+    Bug(
+        "a side is not reduced if a limit refuses the other one",
+        "mass_quotes.py",
+        "if side.action in (CANCEL, REDUCE):",
+        "if side.action == CANCEL:",
+    ),
+    Bug(
+        "a side is cancelled whatever refuses the other one",
+        "mass_quotes.py",
+        "if reason == limit_checks.REASON:",
+        "if reason:",
+    ),
+    Bug("a sale counts at a bid of its own owner", CHECKS, "if order.account.owner != owner:", "if order is not None:"),
+    Bug(
+        "a sale counts at the best bid alone, whose it ever is",
+        CHECKS,
+        "    for level in instrument.bids.levels_up_to(above):\n",
+        "    for level in instrument.bids.levels_up_to(best.price):\n",
+    ),
+    Bug(
+        "a sale in an auction counts at its limit",
+        CHECKS,
+        "return max(instrument.last, instrument.reference)",
+        "return 0",
+    ),
+    Bug(
+        "a sale in an auction counts at the reference price alone",
+        CHECKS,
+        "return max(instrument.last, instrument.reference)",
+        "return instrument.reference",
+    ),
+    Bug(
+        "a sale by the median rule counts at its limit",
+        CHECKS,
+        "(instrument.last or instrument.reference) if instrument.median else 0",
+        "0",
+    ),
+    Bug(
+        "a refused limit of an account is published to its member",
+        SETTING,
+        '"BAD_VALUE", None, name, detail',
+        '"BAD_VALUE", account_name, name, detail',
+    ),
+    Bug(
+        "a refused limit of another member's account is published to that one",
+        SETTING,
+        '"UNKNOWN_ACCOUNT", None, name, detail',
+        '"UNKNOWN_ACCOUNT", account_name, name, detail',
+    ),
     Bug("a limit of the account is not looked at", CHECKS, "    if account.limits is not None:\n", "    if False:\n"),
     Bug(
         "a limit of the member counts one account alone",
         CHECKS,
-        "_beyond(member.limits, member.accounts,",
-        "_beyond(member.limits, (account,),",
+        "_beyond(member.limits, member.usage,",
+        "_beyond(member.limits, usage,",
     ),
     Bug(
         "a sale below the best bid counts at its limit",
         CHECKS,
-        "side != BUY and best is not None and best.price > price",
-        "False and best is not None",
+        "price = max(price, _best_bid(instrument, account.owner, price), _",
+        "price = max(price, _",
     ),
     Bug(
         "an iceberg or stop of no more value may not be replaced",
@@ -73,9 +240,9 @@ BUGS = (
     Bug("a proposal outlives its day", SETTING, "    state.proposed_limits = {}\n", ""),
     Bug(
         "a day begins with the trades of the one before",
-        SETTING,
-        "account.usage.paid = account.usage.sold = 0",
-        "account.usage.sold = 0",
+        USAGE,
+        "        self.paid = self.sold = 0\n",
+        "        self.sold = 0\n",
     ),
     Bug(
         "orders that are open at the first limit do not count",
@@ -92,8 +259,8 @@ BUGS = (
     Bug(
         "a member without limits is counted for ever",
         SETTING,
-        "        if not is_limited:\n            member.counted_after = None\n",
-        "",
+        "            member.counted_after = member.usage = None\n",
+        "            pass\n",
     ),
     Bug(
         "a second limit begins to count anew",
@@ -107,17 +274,17 @@ BUGS = (
         "account is None or account.member is not member",
         "account is None",
     ),
-    Bug("an order that ends stays counted", "state.py", "            usage.open_orders -= 1\n", "            pass\n"),
+    Bug("an order that ends stays counted", "state.py", "            usage.open(-1)\n", "            pass\n"),
     Bug(
         "a declined deal stays counted",
         "deal_ends.py",
-        "        deal.account.usage.open_orders -= 1\n",
+        "        deal.account.usage.open(-1)\n",
         "        pass\n",
     ),
     Bug(
         "a quote in a request is not counted",
         "rfq_quotes.py",
-        "        account.usage.open_orders += 1\n",
+        "        account.usage.open(1)\n",
         "        pass\n",
     ),
     Bug(
@@ -149,7 +316,7 @@ BUGS = (
     Bug(
         "levels that are still to come do not count",
         "mass_quotes.py",
-        "            account.usage.open_orders += 1\n",
+        "            account.usage.open(1)\n",
         "            pass\n",
     ),
     Bug(
@@ -161,8 +328,8 @@ BUGS = (
     Bug(
         "an account that is opened later is not counted",
         "holdings.py",
-        "None if member.counted_after is None else LimitUsage()",
-        "None",
+        "        self.general: bool = False\n        self.count_limits()\n",
+        "        self.general: bool = False\n        self.find_refusal()\n",
     ),
     Bug(
         "the fast path does not count the orders that it meets",
@@ -194,39 +361,4 @@ BUGS = (
         "        state.proposed_limits[name, account_name] = (tuple(values), by)\n",
         "        pass\n",
     ),
-)
-
-VIEW_BUGS = (
-    Bug(
-        "the view counts purchases without fees",
-        "limits.py",
-        "buyer.paid += event.amount + event.buy_fee",
-        "buyer.paid += event.amount",
-    ),
-    Bug(
-        "the view does not give an annulled trade back",
-        "limits.py",
-        "            seller.paid += event.amount - event.sell_fee\n",
-        "            pass\n",
-    ),
-    Bug("the view gives back what it never counted", "limits.py", " and trade_id > after else None", " else None"),
-    Bug(
-        "the view goes on counting from day to day",
-        "limits.py",
-        "name: Traded() for member in state.counted_after",
-        "name: state.traded[name] for member in state.counted_after",
-    ),
-    Bug(
-        "the view does not count an account that is opened later",
-        "limits.py",
-        "            self.state.traded.setdefault(name, Traded())\n",
-        "            pass\n",
-    ),
-    Bug(
-        "the view counts deals that were proposed to a member",
-        "limit_forms.py",
-        "deal.proposed.account == name",
-        "True",
-    ),
-    Bug("the view does not count quotes in requests", "limit_forms.py", " + quoted[name]", ""),
 )

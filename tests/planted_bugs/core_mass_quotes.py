@@ -52,8 +52,8 @@ BUGS = (
     Bug(
         "a new bid reserves nothing",
         MASS,
-        "        balance.reserved += side.cost\n",
-        "        balance.reserved += side.cost * side.side\n",
+        "        balance.reserve(side.cost)\n",
+        "        balance.reserve(side.cost * side.side)\n",
     ),
     Bug("a level may stand in a command twice", MASS, "        seen.add((symbol, number))\n", ""),
     Bug("any number of levels", MASS, "if not 1 <= level.number <= terms.MAX_QUOTE_LEVELS:", "if level.number < 1:"),
@@ -78,8 +78,8 @@ BUGS = (
     Bug(
         "each level enters before the next is taken out",
         MASS,
-        "            _make_room(state, account, level, side, session)\n",
-        "            _make_room(state, account, level, side, session)\n"
+        "        for side in (bid, ask):\n            _make_room(state, account, level, side, session)\n",
+        "        for side in (bid, ask):\n            _make_room(state, account, level, side, session)\n"
         "            if side.action == NEW:\n"
         "                _place(state, account, level, side, session)\n"
         "                side.action = KEEP\n",

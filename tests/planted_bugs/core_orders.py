@@ -151,7 +151,7 @@ BUGS = (
     Bug(
         "decrement keeps the reservation",
         "self_trade.py",
-        "    order.balance.reserved += still - order.reserved\n",
+        "    order.balance.reserve(still - order.reserved)\n",
         "",
     ),
     Bug(

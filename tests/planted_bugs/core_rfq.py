@@ -4,11 +4,11 @@ from tests.planted_bugs.bug import Bug
 
 BUGS: tuple[Bug, ...] = (
     # What a quote reserves
-    Bug("a quote in a request reserves nothing", "rfq_quotes.py", "    balance.reserved += needed\n", ""),
+    Bug("a quote in a request reserves nothing", "rfq_quotes.py", "    balance.reserve(needed)\n", ""),
     Bug(
         "a quote that ends keeps its reservation",
         "rfq_ends.py",
-        "    quote.balance.reserved -= quote.reserved\n",
+        "    quote.balance.reserve(-quote.reserved)\n",
         "",
     ),
     Bug(

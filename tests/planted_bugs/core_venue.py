@@ -178,8 +178,8 @@ BUGS = (
     Bug(
         "a better price than the limit stays reserved",
         "matcher.py",
-        "        paid.reserved += still - before\n",
-        "        paid.reserved -= money_paid\n",
+        "        paid.reserve(still - before)\n",
+        "        paid.reserve(-money_paid)\n",
     ),
     Bug(
         "a market order forgets its fee in the cash",
@@ -191,7 +191,7 @@ BUGS = (
     Bug(
         "a cancelled order keeps its reservation",
         "state.py",
-        "        order.balance.reserved -= order.reserved\n",
+        "        order.balance.reserve(-order.reserved)\n",
         "",
     ),
     Bug(

@@ -3,7 +3,7 @@
 from tests.planted_bugs.bug import Bug
 
 BUGS: tuple[Bug, ...] = (
-    Bug("a proposal reserves nothing", "deals.py", "    balance.reserved += needed\n", ""),
+    Bug("a proposal reserves nothing", "deals.py", "    balance.reserve(needed)\n", ""),
     Bug(
         "a proposal reserves the price without the fee",
         "direct_trades.py",
@@ -25,7 +25,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an ended proposal keeps its reservation",
         "deal_ends.py",
-        "    deal.balance.reserved -= deal.reserved\n",
+        "    deal.balance.reserve(-deal.reserved)\n",
         "",
     ),
     Bug(

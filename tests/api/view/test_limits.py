@@ -128,7 +128,10 @@ async def test_a_long_listing_lets_others_have_their_turn(monkeypatch: pytest.Mo
     sent += [LimitsSet(member, "a limit", max_open_orders=9) for member in ("MA", "MB", "MC")]
     sent.append(commands.HoldingAdjust("c", "CNY", 10**9, "cash"))
     sent.append(commands.MarketSetPhase("AU", terms.CONTINUOUS))
-    sent += [commands.AccountOpen("late", "MC"), commands.OrderPlace("c", "o", "AU", terms.BUY, terms.LIMIT, 1_000, 60_000)]
+    sent += [
+        commands.AccountOpen("late", "MC"),
+        commands.OrderPlace("c", "o", "AU", terms.BUY, terms.LIMIT, 1_000, 60_000),
+    ]
 
     def give(number: int, command: AnyCommand) -> None:
         view.apply(EventFrame((1, number), (tuple(apply(engine, 1, command)),)), lambda *_: ())

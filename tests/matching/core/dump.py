@@ -69,11 +69,11 @@ def _limits(engine: Engine) -> Any:
     subjects = [(member.name, "", member.limits) for member in state.members.values()]
     subjects += [(account.member.name, account.name, account.limits) for account in state.accounts.values()]
     limited = {(member, account): list(one.values()) for member, account, one in subjects if one is not None}
+    usages = {member.name: member.usage for member in counted}
+    usages |= {account.name: account.usage for member in counted for account in member.accounts}
     used = {
-        one.name: (usage.open_orders, usage.net_purchases(), usage.net_sales())
-        for member in counted
-        for one in (member, *member.accounts)
-        if (usage := one.usage) is not None
+        name: None if usage is None else (usage.open_orders, usage.net_purchases(), usage.net_sales())
+        for name, usage in usages.items()
     }
     return limited, used, {subject: (list(values), by) for subject, (values, by) in state.proposed_limits.items()}
 

@@ -95,14 +95,17 @@ def test_proposals_for_a_member_and_for_its_accounts_are_apart() -> None:
         (LimitsSet("MA", " ", max_open_orders=1), ("BAD_VALUE", "reason: a text for the records")),
         (LimitsSet("MA", "r", max_net_sales=-1), ("BAD_VALUE", "max_net_sales: zero or more")),
         (LimitsSet("MA", "r"), ("BAD_VALUE", "these limits are in force already")),
+        (LimitsSet("MA", "r", "a"), ("BAD_VALUE", "these limits are in force already")),
     ],
-    ids=["member", "another member's account", "account", "reason", "below zero", "nothing"],
+    ids=["member", "another member's account", "account", "reason", "below zero", "nothing", "nothing for an account"],
 )
 def test_what_cannot_be_set_changes_nothing(command: LimitsSet, expected: tuple[str, str]) -> None:
     engine = market()
     before = engine.snapshot()
     (event,) = send(engine, command, at=0)
     assert reason(event) == expected
+    assert isinstance(event, CommandRejected)
+    assert event.account is None, "it would be published to the member of that account"
     engine.state.sequence -= 1
     assert engine.snapshot() == before
 
@@ -163,6 +166,9 @@ def test_limits_and_what_counts_towards_them_are_in_a_snapshot() -> None:
         assert a2.limits is not None
         assert a2.limits.values() == (None, None, None, None, 5 * GRAM)
         assert core.state.members["MA"].counted_after == 0
+        of_member = core.state.members["MA"].usage
+        assert of_member is not None
+        assert (of_member.open_orders, of_member.net_purchases(), of_member.net_sales()) == (5, 3_099 * YUAN, GRAM)
         assert refusal(core, order("o9", SELL, 6, 600, "a2")).startswith("max_net_sales: account a2")
 
 

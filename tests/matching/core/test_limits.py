@@ -43,41 +43,6 @@ def propose(side: int, grams: int, yuan: int, account: str = "a", counter: str =
     return DealPropose(account, f"d{account}{grams}", counter, "AU", side, grams * GRAM, yuan * YUAN, expire_at)
 
 
-# One order
-
-
-def test_the_value_of_an_order_is_limited() -> None:
-    engine = limited(max_order_value=6_000 * YUAN)
-    assert refusal(engine, order("o1", BUY, 10, 600)) == "", "just as much as is allowed"
-    assert refusal(engine, order("o2", BUY, 11, 600)) == (
-        "max_order_value: member MA may have 6000.00 CNY in one order, and this one has 6600.00 CNY"
-    )
-    assert refusal(engine, order("o3", SELL, 10, 601)).startswith("max_order_value")
-
-
-def test_a_sale_counts_at_the_best_bid_if_that_is_higher_than_its_limit() -> None:
-    engine = limited(max_order_value=6_000 * YUAN)
-    send(engine, order("bid", BUY, 1, 600, "b"))
-    assert refusal(engine, order("o1", SELL, 11, 1)).startswith("max_order_value")
-    assert refusal(engine, order("o2", SELL, 11, None, time_in_force=terms.IOC)).startswith("max_order_value")
-    assert refusal(engine, order("o3", SELL, 10, 1)) == ""
-
-
-def test_the_quantity_of_an_order_is_limited() -> None:
-    engine = limited(max_order_quantity=10 * GRAM)
-    assert refusal(engine, order("o1", SELL, 10, 600)) == ""
-    assert refusal(engine, order("o2", SELL, 11, 600)) == (
-        "max_order_quantity: member MA may have 10 g in one order, and this one has 11 g"
-    )
-
-
-def test_a_market_order_counts_at_the_worst_price_at_which_it_may_trade() -> None:
-    engine = limited(engine=market(market_protection=5 * YUAN), max_order_value=6_050 * YUAN)
-    send(engine, order("ask", SELL, 20, 600, "b"))
-    assert refusal(engine, order("o1", BUY, 10, None)) == "", "605.00 at worst"
-    assert refusal(engine, order("o2", BUY, 11, None)).startswith("max_order_value")
-
-
 @pytest.mark.parametrize(
     ("limits", "name"),
     [({"max_order_value": 60 * YUAN}, "max_order_value"), ({"max_order_quantity": GRAM - 1}, "max_order_quantity")],
@@ -133,6 +98,19 @@ def test_a_level_of_mass_quotes_that_is_cancelled_makes_room_for_its_other_side(
     two = (MassEntry("AU", 2, 500 * YUAN, GRAM), MassEntry("AU", 3, 499 * YUAN, GRAM))
     assert refusal(engine, QuoteMass("a", (MassEntry("AU", 1, None, None, None, 0),)), QuoteMass("a", two)) != ""
     assert used(engine, "a")[0] == 1, "the first of the two levels"
+
+
+def test_an_order_that_trades_at_once_or_never_is_not_one_more() -> None:
+    engine = limited(max_open_orders=0)
+    send(engine, order("ask", SELL, 3, 600, "b"))
+    for name, kind in (("ioc", terms.IOC), ("fok", terms.FOK)):
+        assert refusal(engine, order(name, BUY, 1, 600, time_in_force=kind)) == ""
+        stop = order(f"{name}-stop", BUY, 1, 600, time_in_force=kind, stop_price=700 * YUAN)
+        assert refusal(engine, stop).startswith("max_open_orders"), "it waits"
+    assert refusal(engine, order("market", BUY, 1, None)) == ""
+    assert used(engine, "a") == (0, 1_800 * YUAN, -3 * GRAM)
+    assert refusal(engine, order("rests", BUY, 1, 600)).startswith("max_open_orders")
+    assert refusal(engine, order("stop", BUY, 1, None, stop_price=700 * YUAN)).startswith("max_open_orders")
 
 
 # Net purchases and sales

@@ -190,13 +190,14 @@ def check_limits(state: State) -> None:
             assert account.limits is None
             assert account.member.limits is None
 
-
     for member in state.members.values():
         parts = [account.usage for account in member.accounts if account.usage is not None]
         assert (member.usage is None) == (member.counted_after is None)
         if member.usage is not None:
             for name in ("open_orders", "paid", "sold", "reserved_cash", "reserved_gold"):
-                assert getattr(member.usage, name) == sum(getattr(part, name) for part in parts), f"{member.name}: {name}"
+                assert getattr(member.usage, name) == sum(getattr(part, name) for part in parts), (
+                    f"{member.name}: {name}"
+                )
 
 
 def check_requests(state: State) -> None:
