@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from goldx.protocol import commands, terms
@@ -313,6 +314,15 @@ def test_an_account_that_is_opened_later_counts_for_its_member() -> None:
     send(engine, commands.AccountOpen("late", "MA"), commands.HoldingAdjust("late", "CNY", 10**9, "late"))
     assert refusal(engine, order("o1", BUY, 1, 600, "late")) == ""
     assert refusal(engine, order("o2", BUY, 1, 600)).startswith("max_open_orders")
+
+
+def test_gold_that_an_account_has_for_the_first_time_counts() -> None:
+    engine = limited(max_net_sales=GRAM)
+    send(engine, commands.InstrumentDefine("NEW"), commands.HoldingAdjust("a", "NEW", 9 * GRAM, "its first"))
+    send(engine, commands.MarketSetPhase("NEW", terms.CONTINUOUS))
+    sale = order("o1", SELL, 1, 600)
+    assert refusal(engine, msgspec.structs.replace(sale, symbol="NEW")) == ""
+    assert refusal(engine, order("o2", SELL, 1, 600)).endswith("has used 1 g, and this would add 1 g")
 
 
 def test_a_refused_order_changes_nothing_and_its_id_may_be_used_again() -> None:
