@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -15,6 +16,8 @@ KEY = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The file of a key of the staff.",
 )
+MOST_ROWS = 200
+"""The members that are asked for at a time."""
 NONE = "none"
 """The word that takes a limit away."""
 
@@ -25,17 +28,25 @@ def limits() -> None:
 
 
 @limits.command(name="list")
+@click.option("--after", help="Only those after this member, as `more follow` gives it.")
+@click.option("--limit", type=click.IntRange(min=1), help="So many; all without it.")
 @KEY
 @URL
-def list_limits(key_file: Path, url: str | None) -> None:
+def list_limits(after: str | None, limit: int | None, key_file: Path, url: str | None) -> None:
     """Print the members that have limits, one JSON object a line, with these and what is used of them."""
-    after: str | None = None
+    shown = 0
     while True:
-        page = _read(f"/v1/limits?limit=200{'' if after is None else f'&after={after}'}", key_file, url)
+        rows = MOST_ROWS if limit is None else min(limit - shown, MOST_ROWS)
+        asked: dict[str, str | int] = {"limit": rows} if after is None else {"limit": rows, "after": after}
+        page = _read(f"/v1/limits?{urlencode(asked)}", key_file, url)
         for found in page["members"]:
             click.echo(json.dumps(found, ensure_ascii=False))
+        shown += len(page["members"])
         after = page["next"]
         if after is None:
+            return
+        if shown == limit:
+            click.echo(f"more follow: --after {after}", err=True)
             return
 
 

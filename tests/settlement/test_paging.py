@@ -130,6 +130,7 @@ ONE_ANSWER: Final = {
 """Commands that show something and have no pages, each with the reason; `bench` measures and is left out."""
 ELSEWHERE: Final = {
     "clerk laboratory bias": "tests/settlement/assays/test_two_parties.py",
+    "limits list": "tests/api/view/test_limits.py",
     "notice list": "tests/api/view/test_notices.py",
 }
 """Listings that are filled by another test."""

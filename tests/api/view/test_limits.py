@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from api.view import limit_forms, snapshot
 from api.view.limit_forms import used, write_member, write_members
 from api.view.view import View
+from goldx import limits_command
 from goldx.cli import main
 from goldx.client.errors import ExchangeError
 from goldx.client.session import connect
@@ -189,10 +191,36 @@ async def test_an_operator_sets_and_sees_limits_by_command(desk: Desk, tmp_path:
     proposed = await goldx(*subject, "--open-orders", "none")
     assert (proposed["event"], proposed.get("max_open_orders")) == ("limits.proposed", None)
     assert of_account(await goldx("list"), desk.b)["limits"] == given
+    assert of_account(await goldx("list", "--after", "FIRM-AA", "--limit", "1"), desk.b)["limits"] == given
     wrong = ["limits", "set", "FIRM-B", "--reason", "x", "--open-orders", "many", "--key", str(key)]
     made = await asyncio.to_thread(CliRunner().invoke, main, [*wrong, "--url", desk.server.url])
     assert made.exit_code != 0
     assert "max_open_orders" in made.output
+
+
+def test_the_listing_by_command_is_read_in_pages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = ["M1", "M2", "M3", "M4", "M5"]
+
+    def read(path: str, *_: object) -> dict[str, Any]:
+        asked = parse_qs(urlsplit(path).query)
+        following = [name for name in names if name > asked.get("after", [""])[0]]
+        part = following[: int(asked["limit"][0])]
+        return {"members": [{"member": name} for name in part], "next": part[-1] if part != following else None}
+
+    monkeypatch.setattr(limits_command, "_read", read)
+    monkeypatch.setattr(limits_command, "MOST_ROWS", 2)
+    key = tmp_path / "key.pem"
+    key.touch()
+
+    def listed(*words: str) -> list[str]:
+        made = CliRunner().invoke(main, ["limits", "list", "--key", str(key), *words])
+        assert made.exit_code == 0, made.output
+        return made.output.splitlines()
+
+    lines = [json.dumps({"member": name}) for name in names]
+    assert listed() == lines
+    assert listed("--limit", "3") == [*lines[:3], "more follow: --after M3"]
+    assert listed("--limit", "3", "--after", "M2") == lines[2:]
 
 
 def test_an_account_that_is_opened_after_the_limits_counts_too() -> None:
