@@ -44,7 +44,7 @@ class Balance:
         self.account: str = account
         self.asset: str = asset
         self.usage: LimitUsage | None = None
-        """That of its account: what is reserved counts towards limits."""
+        """Set with ``usage`` of its account: what is reserved counts towards limits."""
         self.total: int = 0
         self.reserved: int = 0
         self.locked: int = 0

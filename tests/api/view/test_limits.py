@@ -123,7 +123,7 @@ async def test_a_member_is_refused_beyond_its_limit_and_sees_why(desk: Desk) -> 
 
 
 async def test_a_long_listing_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens meanwhile is in the members that are written afterwards."""
+    """The members that are written afterwards have what happens meanwhile."""
     engine, view = Engine(), View()
     sent: list[AnyCommand] = [commands.InstrumentDefine("AU")]
     sent += [commands.AccountOpen(account, member) for account, member in (("a", "MA"), ("b", "MB"), ("c", "MC"))]

@@ -96,7 +96,7 @@ def test_a_replacement_of_what_outlives_the_day_gets_no_room_either() -> None:
 
 
 def test_an_annulled_sale_takes_back_the_room_that_it_gave_on_its_day() -> None:
-    """What was accepted meanwhile stays: nobody can say beforehand which trade will be annulled."""
+    """Orders that were accepted meanwhile stay: nobody knows beforehand which trade will be annulled."""
     engine = limited(max_net_purchases=1_000 * YUAN)
     send(engine, order("bid", BUY, 10, 600, "b"))
     (trade,) = [one for one in send(engine, order("sale", SELL, 10, 600)) if isinstance(one, Trade)]
