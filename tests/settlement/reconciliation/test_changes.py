@@ -234,6 +234,33 @@ async def test_no_kind_of_proposal_is_approved_about_a_document_changed_by_hand(
     assert len(tried) >= 15, sorted(KINDS.keys() - tried)
 
 
+async def test_rows_of_a_document_that_are_older_than_its_proposal_count(busy_exchange: SmallExchange) -> None:
+    """Each row that names a document as its own, as the locks of a lot do, with a kind about such documents."""
+    tried = set()
+    kinds = {metadata.tables[about.table]: kind for kind, about in KINDS.items()}
+    async with busy_exchange.engine.connect() as connection:
+        for own in [column for table in watched() for column in table.columns if column.foreign_keys]:
+            table = own.table
+            kind = next((kinds[key.column.table] for key in own.foreign_keys if key.column.table in kinds), None)
+            belonging = (
+                f'SELECT {key_of(table)}, "{own.name}" FROM "{table.name}" WHERE "{own.name}" IS NOT NULL LIMIT 1'
+            )
+            row = None if kind is None else (await connection.execute(text(belonging))).one_or_none()
+            if row is None:
+                continue
+            key, document = row
+            trial = await connection.begin_nested()
+            for column in table.columns:
+                if column.primary_key or column is own or await other_value(connection, table, column, key) is not None:
+                    continue
+                with pytest.raises(Refused, match=f"{table.name} {key}: changed"):
+                    await changes.check_unchanged(connection, 0, str(kind), [document])
+                tried.add(table.name)
+                break
+            await trial.rollback()
+    assert tried >= {"lot_lock", "provenance", "receipt", "sample"}, tried
+
+
 async def test_documents_of_earlier_proposals_count(busy_exchange: SmallExchange) -> None:
     """A receipt is older than the proposal to cancel it."""
     async with busy_exchange.engine.begin() as connection:
