@@ -24,7 +24,7 @@ from settlement.reconciliation.break_listing import ListedBreak
 router = new_router()
 
 BREAK = Projection(
-    "break_id kind subject asset expected found unit note lot_id scope owner status "
+    "break_id kind subject asset expected found unit note lot_id account cash_id scope owner status "
     "explanation opened_at closed_at first_run last_run"
 )
 STEP = Projection("step_no step text document at by")

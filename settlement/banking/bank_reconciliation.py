@@ -232,7 +232,7 @@ class DayProof(NamedTuple):
 
     def content(self) -> bytes:
         """Return the comparison as JSON, the same bytes for the same comparison."""
-        return msgspec.json.encode({**self._asdict(), "breaks": [one._asdict() for one in self.breaks]})
+        return msgspec.json.encode({**self._asdict(), "breaks": [one.content() for one in self.breaks]})
 
 
 async def compare(connection: AsyncConnection) -> EscrowProof:
@@ -299,7 +299,7 @@ def _break(row: Row[Any]) -> Break:
     """Return the break of a payment and money that are not the same; either may be missing."""
     if row.item_no is None:
         subject, note = f"cash:{row.cash_id}", f"{row.account}, reference {row.our_reference}"
-        return Break("VENUE_ONLY", subject, CASH, row.amount, 0, note=note)
+        return Break("VENUE_ONLY", subject, CASH, row.amount, 0, note=note, cash_id=row.cash_id)
     subject = f"payment:{row.item_no}"
     note = " ".join(filter(None, (row.day.isoformat(), row.bank_reference, row.name)))
     if row.cash_id is None:
@@ -308,7 +308,8 @@ def _break(row: Row[Any]) -> Break:
         kind = "DIRECTION_DIFF"
     else:
         kind = "VENUE_MORE" if abs(row.amount) > abs(row.amount_fen) else "BANK_MORE"
-    return Break(kind, subject, CASH, row.amount, row.amount_fen, note=f"{note}, cash:{row.cash_id} of {row.account}")
+    note += f", cash:{row.cash_id} of {row.account}"
+    return Break(kind, subject, CASH, row.amount, row.amount_fen, note=note, cash_id=row.cash_id)
 
 
 def _party(row: Row[Any]) -> Break:
@@ -318,7 +319,7 @@ def _party(row: Row[Any]) -> Break:
         note += f": paid for {row.meant}, cash:{row.cash_id} is money of {row.account}"
     else:
         note += f": paid to {row.there}, cash:{row.cash_id} of {row.account} was ordered to {row.payee_account}"
-    return Break("PARTY_DIFF", f"payment:{row.item_no}", CASH, 1, 0, "match", note)
+    return Break("PARTY_DIFF", f"payment:{row.item_no}", CASH, 1, 0, "match", note, cash_id=row.cash_id)
 
 
 async def reconcile(connection: AsyncConnection, by: str) -> EscrowProof:

@@ -68,6 +68,9 @@ def show_break(by: str, number: int) -> None:
         steps, files = await break_work.steps(connection, number), await break_work.files(connection, number)
         return {
             **dict(zip(_COLUMNS.split(), _break(found), strict=True)),
+            "lot": found.row.lot_id,
+            "account": found.row.account,
+            "cash": found.row.cash_id,
             "steps": [
                 {"at": shown_time(row.at), "by": row.by, "step": row.step, "document": row.document, "text": row.text}
                 for row in steps

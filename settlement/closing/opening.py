@@ -128,7 +128,7 @@ async def _in_the_way(connection: AsyncConnection) -> list[InTheWay]:
 
 async def unlisted(connection: AsyncConnection, stops: list[past_limits.Stop]) -> list[holdings.HoldingDifference]:
     """Return the differences between engine and ledger now that are not among the breaks that stop the day."""
-    listed = {(stop.subject, stop.asset, stop.difference) for stop in stops if stop.kind == "HOLDING"}
+    listed = {(stop.account, stop.asset, stop.difference) for stop in stops if stop.kind == "HOLDING"}
     found = await holdings.differences(connection)
     return [each for each in found if (each.account, each.asset, each.engine - each.ledger) not in listed]
 

@@ -41,8 +41,13 @@ class Break(NamedTuple):
     """A difference between what one side says (``expected``) and what the other says (``found``).
 
     ``unit`` is ``amount`` (fen for CNY, fine mg for gold), ``gross_mg``, ``fineness_e5``, ``count``, or ``match`` if
-    the two are no numbers and ``note`` names them. ``lot_id`` is the lot that the break is about, if it is about one.
-    ``subject`` and ``note`` are for people.
+    the two are no numbers and ``note`` names them.
+
+    ``subject`` is the break's identity within its kind: the same difference has the same subject in every run
+    (``payment:7``, ``XM1 HX 417 2024``, the name of an account). It is compared as a whole, and so is the ``note`` of a
+    ``match``. Nothing is read out of either: a note may hold what a bank or a warehouse has written. What a break is
+    about stands in fields: ``lot_id`` its lot; ``account`` its account, or that of the venue's ledger
+    (``venue_account``); ``cash_id`` the document of the money, of several that were paid together the first.
     """
 
     kind: str
@@ -53,6 +58,21 @@ class Break(NamedTuple):
     unit: str = "amount"
     note: str = ""
     lot_id: int | None = None
+    account: str | None = None
+    cash_id: int | None = None
+
+    def content(self) -> dict[str, str | int | None]:
+        """Return the break as proofs and records of counts keep it, which are compared byte by byte with later ones.
+
+        Left out are the fields that came later, ``account`` and ``cash_id``.
+        """
+        kept = ("kind", "subject", "asset", "expected", "found", "unit", "note", "lot_id")
+        return {name: getattr(self, name) for name in kept}
+
+
+def venue_account(kind: str) -> str:
+    """Return what names an account of the venue's own ledger, such as ``ledger:suspense``: no account has a colon."""
+    return f"ledger:{kind}"
 
 
 def statement_scope(warehouse: str) -> str:
@@ -127,7 +147,7 @@ async def record_run(
 
 _Identity: TypeAlias = tuple[str, str, str, int | None]
 _RESOLVED: Final = BREAK.steps["resolve"].after
-_NEWEST: Final = ("expected", "found", "unit", "note", "lot_id")
+_NEWEST: Final = ("expected", "found", "unit", "note", "lot_id", "account", "cash_id")
 """Columns that a run updates when it finds a break again."""
 
 

@@ -191,7 +191,7 @@ async def _keep_record(
         "counted_again": len(again),
         "bars": bars,
         "extra": extra,
-        "breaks": [one._asdict() for one in found],
+        "breaks": [one.content() for one in found],
     }
     written = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = sha256(written.encode()).digest()

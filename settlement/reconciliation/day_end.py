@@ -42,13 +42,16 @@ async def open_breaks(
     note, columns = f"at the end of {day}", recon_break.c
     # One that was written off was gone by then, so this is another one.
     over = update(recon_break).where(columns.scope == DAY_END_SCOPE, columns.status == WRITTEN_OFF)
-    these = tuple_(columns.subject, columns.asset).in_([(each.account, each.asset) for each in found])
+    these = tuple_(columns.account, columns.asset).in_([(each.account, each.asset) for each in found])
     await connection.execute(over.where(these).values(status=CORRECTED))
-    differing = [Break(DAY_END, each.account, each.asset, each.ledger, each.engine, note=note) for each in found]
+    differing = [
+        Break(DAY_END, each.account, each.asset, each.ledger, each.engine, note=note, account=each.account)
+        for each in found
+    ]
     await breaks.record_run(connection, by, DAY_END_SCOPE, len(differing), differing, sequence, corrects=False)
-    query = select(columns.break_id, columns.subject, columns.asset)
+    query = select(columns.break_id, columns.account, columns.asset)
     query = query.where(columns.scope == DAY_END_SCOPE, columns.status != CORRECTED)
-    numbers = {(row.subject, row.asset): int(row.break_id) for row in await connection.execute(query)}
+    numbers = {(row.account, row.asset): int(row.break_id) for row in await connection.execute(query)}
     opened = {key: numbers[key] for key in ((each.account, each.asset) for each in found)}
     for number in opened.values():
         await connection.execute(update(recon_break).where(columns.break_id == number).values(owner=owner))
@@ -59,11 +62,11 @@ async def open_breaks(
 async def end_corrected(connection: AsyncConnection, by: str, run_id: int, found: Sequence[Break]) -> None:
     """End the breaks that were resolved by a correction, and of which a run of the books has found no difference."""
     columns = recon_break.c
-    query = select(columns.break_id, columns.subject, columns.asset)
+    query = select(columns.break_id, columns.account, columns.asset)
     query = query.where(columns.scope == DAY_END_SCOPE, columns.status == _RESOLVED)
-    differ = {(one.subject, one.asset) for one in found if one.kind == "HOLDING"}
+    differ = {(one.account, one.asset) for one in found if one.kind == "HOLDING"}
     resolved = await connection.execute(query)
-    ended = [row.break_id for row in resolved if (row.subject, row.asset) not in differ]
+    ended = [row.break_id for row in resolved if (row.account, row.asset) not in differ]
     if ended:
         values = {"status": CORRECTED, "closed_at": now_ms()}
         await connection.execute(update(recon_break).where(among(columns.break_id, ended)).values(values))

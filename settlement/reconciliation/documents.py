@@ -120,12 +120,15 @@ async def compare(connection: AsyncConnection, facts: Facts, since: Since | None
     items = {row.reference: row for row in await connection.execute(_items(wanted).order_by(outbox.c.number))}
     newest = {(item.kind, item.subject): item for item in items.values()}
     posted = await _posted(connection, since, [item.sequence for item in items.values() if item.sequence is not None])
+    money: dict[int, Row[Any]] = {}
     for kind, how in KINDS.items():
         (key,) = how.table.primary_key.columns
         query = select(key, how.table)
         if wanted is not None:
             query = query.where(among(key, wanted[kind]))
         rows = {row[0]: row for row in await connection.execute(query)}
+        if how.table is cash_transfer:
+            money = rows
         done = how.machine.steps[how.done].after if how.machine and how.done else None
         sent = {item.subject for item in items.values() if item.kind == kind}
         made = {number for number, row in rows.items() if done is not None and row.status == done}
@@ -134,13 +137,20 @@ async def compare(connection: AsyncConnection, facts: Facts, since: Since | None
             item = newest.get((kind, number))
             document = rows.get(number)
             said = "no document" if document is None else _written(how.legs(document))
-            facts.same(f"{reference} amounts", "nothing sent" if item is None else _written(item.legs), said)
+            sent_legs = "nothing sent" if item is None else _written(item.legs)
+            facts.same(f"{reference} amounts", sent_legs, said, cash_id=_money(kind, number, money))
     for reference, item in items.items():
         entry = _written(item.legs) if item.status == "DONE" else "nothing"
-        facts.same(f"{reference} posted", _written(posted.pop(reference, ())) or "nothing", entry)
+        made_of = _written(posted.pop(reference, ())) or "nothing"
+        facts.same(f"{reference} posted", made_of, entry, cash_id=_money(item.kind, item.subject, money))
     for reference in sorted(posted):
         facts.same(f"{reference} posted", _written(posted[reference]), "no document")
     await _origins(connection, facts, items.keys(), None if wanted is None else wanted["receipt"])
+
+
+def _money(kind: str, number: int, money: Collection[int]) -> int | None:
+    """Return the number of a document of money, None for another document and for one that was deleted."""
+    return number if kind == "cash" and number in money else None
 
 
 async def _written_since(connection: AsyncConnection, since: Since) -> dict[str, set[int]]:

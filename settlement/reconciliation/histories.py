@@ -33,6 +33,7 @@ from settlement.base import changes, standings
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among
 from settlement.charges import accruals
+from settlement.documents.ledger import CASH_TRANSFER
 from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
 from settlement.documents.registered import STANDINGS
@@ -101,12 +102,14 @@ class Facts:
         self.checked = 0
         self.breaks: list[Break] = []
 
-    def same(self, subject: str, recorded: object, kept: object, lot_id: int | None = None) -> None:
-        """Compare the history's record with the table's value."""
+    def same(
+        self, subject: str, recorded: object, kept: object, lot_id: int | None = None, *, cash_id: int | None = None
+    ) -> None:
+        """Compare the history's record with the table's value; ``lot_id`` and ``cash_id`` are numbers that exist."""
         self.checked += 1
         if recorded != kept:
             note = f"{recorded} by its history, {kept} in the table"
-            self.breaks.append(Break(KIND, subject, "", 1, 0, "match", note, lot_id))
+            self.breaks.append(Break(KIND, subject, "", 1, 0, "match", note, lot_id, cash_id=cash_id))
 
 
 async def compare(connection: AsyncConnection, facts: Facts, since: Since | None = None) -> None:
@@ -235,11 +238,12 @@ async def _states(connection: AsyncConnection, name: str, table: Table, wanted: 
 
 def _compare_state(facts: Facts, machine: Machine, number: int, step: str | None, state: str | None) -> None:
     subject = f"{machine.kind}:{number} state"
+    cash_id = number if machine is CASH_TRANSFER and state is not None else None
     if step is not None:
-        facts.same(subject, machine.steps[step].after, state or "deleted")
+        facts.same(subject, machine.steps[step].after, state or "deleted", cash_id=cash_id)
         return
     first = [found.after for found in machine.steps.values() if not found.before]
-    facts.same(subject, state if state in first else " or ".join(first), state)
+    facts.same(subject, state if state in first else " or ".join(first), state, cash_id=cash_id)
 
 
 async def _proposals(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:

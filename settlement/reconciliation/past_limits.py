@@ -26,7 +26,7 @@ _OPEN: Final = "OPEN"
 class Stop(NamedTuple):
     """A break that stops the next day: its age and its limit in working days, its value in fen if it is known.
 
-    ``difference`` is what was found less what was expected, ``asset`` what it is of.
+    ``difference`` is what was found less what was expected, ``asset`` what it is of, ``account`` whose, if of one.
     ``why`` says why it stops the day, ``clear`` what ends that and who can do it, each as a sentence.
     """
 
@@ -34,6 +34,7 @@ class Stop(NamedTuple):
     area: str
     kind: str
     subject: str
+    account: str | None
     asset: str
     difference: int
     status: str
@@ -93,7 +94,7 @@ def _stop(row: Row[Any], area: str, limits: Limits, value: int | None) -> Stop:
     else:
         why = f"it is {row.days} working days old, and unexplained breaks of {area} stop the day from {limit} on"
     desk = break_limits.desk(row.days, limits)
-    what = (row.break_id, area, row.kind, row.subject, row.asset, int(row.found - row.expected))
+    what = (row.break_id, area, row.kind, row.subject, row.account, row.asset, int(row.found - row.expected))
     return Stop(*what, row.status, row.owner, row.days, limit, value, desk, why, _clear(row, area, limits, value))
 
 

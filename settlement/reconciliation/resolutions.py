@@ -4,7 +4,6 @@ A resolution names what ended the difference, and is taken only if that belongs 
 and came after it. The next run has to show that the difference is gone; a run that finds it again reopens the break.
 """
 
-import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,14 +21,13 @@ from settlement.documents.reconciliation import BREAK
 from settlement.ledger import corrections
 from settlement.reconciliation import break_limits, break_values, break_work, day_end
 from settlement.reconciliation.break_areas import DAY_END, ENGINE, area_of
-from settlement.reconciliation.breaks import shown
+from settlement.reconciliation.breaks import shown, venue_account
 from settlement.tables.assays import assay
 from settlement.tables.base import proposal
-from settlement.tables.ledger import cash_transfer, correction, trading_account
+from settlement.tables.ledger import cash_transfer, correction
 from settlement.tables.reconciliation import recon_break
 
-_SUSPENSE: Final = "suspense"
-_CASH_NUMBER: Final = re.compile(r"cash:([0-9]{1,19})\b")
+_SUSPENSE: Final = venue_account("suspense")
 _Check = Callable[[AsyncConnection, Row[Any], int], Coroutine[Any, Any, str]]
 
 
@@ -55,14 +53,12 @@ async def _by_correction(connection: AsyncConnection, row: Row[Any], number: int
 
 
 async def _accounts(connection: AsyncConnection, row: Row[Any]) -> set[str]:
-    """Return the accounts that a break is about: its subject, or that of the money it names."""
-    known = select(trading_account.c.account).where(trading_account.c.account == owner_of(row.subject))
-    accounts = set((await connection.execute(known)).scalars())
-    if row.subject.removeprefix("ledger:") == _SUSPENSE:
-        accounts.add(_SUSPENSE)
-    numbers = [int(number) for number in _CASH_NUMBER.findall(f"{row.subject} {row.note}")]
-    money = select(cash_transfer.c.account).where(cash_transfer.c.cash_id.in_(numbers))
-    return accounts | set((await connection.execute(money)).scalars() if numbers else ())
+    """Return the accounts that a break is about: the owner of its own, and that of its money."""
+    accounts = set() if row.account is None else {owner_of(row.account)}
+    if row.cash_id is not None:
+        money = select(cash_transfer.c.account).where(cash_transfer.c.cash_id == row.cash_id)
+        accounts.update(await connection.scalars(money))
+    return accounts
 
 
 async def _check_later(connection: AsyncConnection, row: Row[Any], number: int) -> None:
@@ -155,7 +151,7 @@ def _difference(row: Row[Any]) -> dict[str, str]:
 async def _check_value(connection: AsyncConnection, row: Row[Any]) -> int:
     """Return the value of a break in fen. Raises Refused (TOO_VALUABLE) if it is unknown or above its area's limit."""
     area = area_of(row.scope, row.kind)
-    if row.kind == DAY_END and await day_end.agree_now(connection, row.subject, row.asset):
+    if row.kind == DAY_END and await day_end.agree_now(connection, row.account, row.asset):
         # Nothing is left to be corrected, whatever it was worth at the end of its day.
         return (await break_values.of(connection, [row]))[row.break_id] or 0
     if area == ENGINE:

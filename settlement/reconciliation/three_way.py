@@ -45,7 +45,7 @@ from settlement.lots.customs import DOMESTIC
 from settlement.reconciliation import day_end, documents, fees, histories
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
-from settlement.reconciliation.breaks import Break, record_run
+from settlement.reconciliation.breaks import Break, record_run, venue_account
 from settlement.reconciliation.since import RecordEnds, Since, marks
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
@@ -101,11 +101,19 @@ class Comparison:
         return 0 if self.since is None else self.since.sequence
 
     def compare(
-        self, kind: str, subject: str, asset: str, expected: int, found: int, lot_id: int | None = None
+        self,
+        kind: str,
+        subject: str,
+        asset: str,
+        expected: int,
+        found: int,
+        lot_id: int | None = None,
+        *,
+        account: str | None = None,
     ) -> None:
         self.checked += 1
         if expected != found:
-            self.breaks.append(Break(kind, subject, asset, expected, found, lot_id=lot_id))
+            self.breaks.append(Break(kind, subject, asset, expected, found, lot_id=lot_id, account=account))
 
 
 Tell = Callable[[int, int], Awaitable[None]]
@@ -164,7 +172,7 @@ async def _check_holdings(connection: AsyncConnection, comparison: Comparison) -
     engine = {(row[0], row[1]): row[2] for row in await connection.execute(held)}
     for account, asset in sorted(ledger.keys() | engine.keys()):
         key = (account, asset)
-        comparison.compare("HOLDING", account, asset, ledger.get(key, 0), engine.get(key, 0))
+        comparison.compare("HOLDING", account, asset, ledger.get(key, 0), engine.get(key, 0), account=account)
 
 
 async def _check_postings(connection: AsyncConnection, comparison: Comparison) -> None:
@@ -180,9 +188,8 @@ async def _check_postings(connection: AsyncConnection, comparison: Comparison) -
     query = select(columns.kind, columns.name, columns.asset, columns.balance, part.c.total, before.c.balance)
     query = query.outerjoin(part, columns.account_id == part.c.account_id).outerjoin(before, true())
     for kind, name, asset, balance, total, opening in await connection.execute(query.order_by(columns.account_id)):
-        # No account is named with a colon, so an account called "vault" is told from the vault.
-        subject = name if kind == "member" else f"ledger:{kind}"
-        comparison.compare("POSTINGS", subject, asset, int(total or 0) + int(opening or 0), balance)
+        account = name if kind == "member" else venue_account(kind)
+        comparison.compare("POSTINGS", account, asset, int(total or 0) + int(opening or 0), balance, account=account)
 
 
 async def _check_pools(connection: AsyncConnection, comparison: Comparison) -> None:
@@ -230,7 +237,7 @@ async def _check_encumbrances(connection: AsyncConnection, comparison: Compariso
     held = {(row[0], row[1]): row[2] for row in await connection.execute(query)}
     for account, asset in sorted(bound.keys() | held.keys()):
         key = (account, asset)
-        comparison.compare("STATUS_DIFF", account, asset, bound.get(key, 0), held.get(key, 0))
+        comparison.compare("STATUS_DIFF", account, asset, bound.get(key, 0), held.get(key, 0), account=account)
 
 
 async def _check_customs(connection: AsyncConnection, comparison: Comparison) -> None:
@@ -314,7 +321,7 @@ async def _check_unidentified(connection: AsyncConnection, comparison: Compariso
     columns = ledger_account.c
     query = select(columns.asset, columns.balance).where(columns.kind == "suspense").order_by(columns.asset)
     for asset, balance in await connection.execute(query):
-        comparison.compare("UNIDENTIFIED", "suspense", asset, 0, balance)
+        comparison.compare("UNIDENTIFIED", "suspense", asset, 0, balance, account=venue_account("suspense"))
     # An entry without a document stands against suspense; one that does not has moved something between members.
     moved = func.sum(posting.c.amount).filter(posting.c.amount > 0)
     entries = select(ledger_entry.c.sequence, columns.asset, moved.label("moved"))

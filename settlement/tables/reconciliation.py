@@ -55,6 +55,8 @@ recon_break = Table(
     string("unit", default="amount"),
     string("note", default=""),
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id")),
+    string("account", null=True),
+    Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id")),
     one_of("status", BREAK.states),
     Index(
         "uq_recon_break_scope_kind_subject_asset_lot",
@@ -67,6 +69,10 @@ recon_break = Table(
         postgresql_where=text(NOT_CORRECTED),
     ),
 )
+"""Lot, account and document of money are what a break is about (``settlement.reconciliation.breaks.Break``).
+
+``account`` refers to no table: a run also finds accounts that are in the ledger or the engine alone.
+"""
 
 BREAK_STEPS = ("note", "assign", "explain", "resolve", "propose_write_off", "decline_write_off", "write_off", "reopen")
 """The steps that people take with a break, and the run that opens it again."""

@@ -123,6 +123,21 @@ BUGS = (
         'if row.asset not in ("", corrections.asset_of(entry)):',
         'if row.asset == "":',
     ),
+    Bug(
+        "an account that only a subject is named as resolves a break",
+        RESOLUTIONS,
+        "set() if row.account is None else {owner_of(row.account)}",
+        "{owner_of(row.account or row.subject)}",
+    ),
+    Bug(
+        "money that only a note names resolves a break",
+        RESOLUTIONS,
+        "    if row.cash_id is not None:\n"
+        "        money = select(cash_transfer.c.account).where(cash_transfer.c.cash_id == row.cash_id)",
+        '    if (named := row.note.partition("cash:")[2].partition(" ")[0]) or row.cash_id is not None:\n'
+        "        number = int(named or row.cash_id)\n"
+        "        money = select(cash_transfer.c.account).where(cash_transfer.c.cash_id == number)",
+    ),
     Bug("any correction resolves a break", RESOLUTIONS, "if not moved & about:", "if not moved | about:"),
     Bug(
         "a weight of another lot resolves a break",

@@ -96,7 +96,7 @@ BUGS = (
     Bug(
         "a difference of a day's end is written off while it is there",
         "reconciliation/resolutions.py",
-        "row.kind == DAY_END and await day_end.agree_now(connection, row.subject, row.asset)",
+        "row.kind == DAY_END and await day_end.agree_now(connection, row.account, row.asset)",
         "row.kind == DAY_END",
     ),
     Bug(
@@ -108,7 +108,7 @@ BUGS = (
     Bug(
         "a run ends a break of a day's end that is there still",
         "reconciliation/day_end.py",
-        "if (row.subject, row.asset) not in differ]",
+        "if (row.account, row.asset) not in differ]",
         "]",
     ),
     Bug(

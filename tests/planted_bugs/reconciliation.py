@@ -243,8 +243,8 @@ BUGS = (
     Bug(
         "what was posted is what was sent",
         DOCUMENTS,
-        '_written(posted.pop(reference, ())) or "nothing", entry)',
-        "entry, entry)",
+        "made_of, entry, cash_id",
+        "entry, entry, cash_id",
     ),
     Bug(
         "entries of the ledger are not chained",

@@ -110,7 +110,7 @@ async def test_what_is_paid_after_its_money_came_back_is_owed(
     why = await refused(exchange, "ARREAR", cash.propose, ONE, "A.H", -1, "out-1")
     assert why.endswith("since the bank has paid what it had rejected, after the money had come back (cash 3)")
     (one,) = (await do(exchange, bank_reconciliation.reconcile, ONE)).breaks
-    assert (one.kind, one.subject, one.expected) == ("VENUE_ONLY", "cash:3", 20_000)
+    assert (one.kind, one.subject, one.expected, one.cash_id) == ("VENUE_ONLY", "cash:3", 20_000, 3)
     await exchange.approve(6)
     await exchange.round_trip()
     assert exchange.held("A.H") == 80_000

@@ -13,6 +13,7 @@ from settlement.base import proposals, registry
 from settlement.base.working_days import today
 from settlement.ledger import cash
 from settlement.load_outs import application
+from settlement.reconciliation import breaks
 from settlement.service import documents
 from tests.settlement.banking.mock_bank import ACCOUNT, Booking, MockBank, Payment
 from tests.settlement.commands import clerk
@@ -284,6 +285,9 @@ async def test_the_five_differences_of_bank_and_ledger(exchange: SmallExchange) 
         ("BANK_ONLY", "payment:4", 0, 30),
         ("VENUE_ONLY", "cash:1", 100, 0),
     ]
+    proof = await do(exchange, bank_reconciliation.reconcile, ONE)
+    assert [one.cash_id for one in proof.breaks] == [None, 2, 3, 4, None, 1]
+    assert [row.cash_id for row in await do(exchange, breaks.open_breaks)] == [None, 2, 3, 4, None, 1]
 
 
 @pytest.mark.usefixtures("configured_database")

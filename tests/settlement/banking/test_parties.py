@@ -9,9 +9,9 @@ from tests.settlement.banking.test_payouts import ordered
 from tests.settlement.small_exchange import ONE, SmallExchange, do
 
 
-async def found(exchange: SmallExchange) -> list[tuple[str, str]]:
+async def found(exchange: SmallExchange) -> list[tuple[str, str, int | None]]:
     proof = await do(exchange, bank_reconciliation.compare)
-    return [(one.kind, one.subject) for one in proof.breaks]
+    return [(one.kind, one.subject, one.cash_id) for one in proof.breaks]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ async def test_a_payment_out_goes_to_the_account_that_was_ordered(
     await do(exchange, payouts.send, ONE, ACCOUNT)
     (out,) = await statement(exchange, ready, Payment(-20_000, name, account=said))
     assert out.how == "RECORDED"
-    assert await found(exchange) == ([("PARTY_DIFF", "payment:2")] if is_another else [])
+    assert await found(exchange) == ([("PARTY_DIFF", "payment:2", 2)] if is_another else [])
 
 
 @pytest.mark.parametrize(("used", "is_another"), [("", False), ("9558-1", False), ("9558-2", True)])
@@ -47,4 +47,4 @@ async def test_a_payment_in_came_to_the_virtual_account_of_its_member(
     await exchange.pay_in("A.H", 700, "SLIP-7")
     (money,) = await statement(exchange, bank, Payment(700, "SLIP-7", virtual_account=used, number="SLIP-7"))
     assert (money.how, money.account) == ("RECORDED", "A.H")
-    assert await found(exchange) == ([("PARTY_DIFF", "payment:2")] if is_another else [])
+    assert await found(exchange) == ([("PARTY_DIFF", "payment:2", 2)] if is_another else [])

@@ -37,12 +37,11 @@ async def paid_to_the_wrong_account(exchange: SmallExchange) -> int:
 async def test_a_break_is_resolved_by_a_correction_of_its_account(stocked_exchange: SmallExchange) -> None:
     await stocked_exchange.pay_in("A.H", 1_000, "bank-9")
     early = await paid_to_the_wrong_account(stocked_exchange)
-    await record(
-        stocked_exchange, BOOKS, Break("HOLDING", "B.H", "CNY", 500, 0), Break("HOLDING", "VENUE", "CNY", 1, 0)
-    )
+    differs = Break("HOLDING", "B.H", "CNY", 500, 0, account="B.H")
+    await record(stocked_exchange, BOOKS, differs, differs._replace(subject="VENUE", account="VENUE"))
     (money,) = await rewrite(stocked_exchange, "SELECT max(cash_id) FROM cash_transfer")
-    about_money = Break("VENUE_ONLY", f"cash:{money[0]}", "CNY", 1_000, 0)
-    await record(stocked_exchange, BANK_SCOPE, about_money, about_money._replace(subject="payment:1"))
+    about_money = Break("VENUE_ONLY", f"cash:{money[0]}", "CNY", 1_000, 0, cash_id=money[0])
+    await record(stocked_exchange, BANK_SCOPE, about_money, about_money._replace(subject="payment:1", cash_id=None))
 
     async def resolve(number: int, document: int) -> None:
         await do(stocked_exchange, resolutions.resolve, ONE, number, "correction", document, "booked wrong")
@@ -65,7 +64,7 @@ async def test_a_break_is_resolved_by_a_correction_of_its_account(stocked_exchan
     await refused(
         stocked_exchange, "ILLEGAL_STEP", resolutions.resolve, ONE, 1, "correction", late, "booked wrong again"
     )
-    await record(stocked_exchange, "metal", Break("HOLDING", "B.H", "AU", 500, 0))
+    await record(stocked_exchange, "metal", differs._replace(asset="AU"))
     with pytest.raises(Exception, match=f"proposal {late} corrects CNY; break 5 is about AU"):
         await resolve(5, late)
     with pytest.raises(BadValue, match="the proposal of a correction"):
@@ -74,6 +73,25 @@ async def test_a_break_is_resolved_by_a_correction_of_its_account(stocked_exchan
         await resolve(2, 999)
     with pytest.raises(BadValue, match="one of correction, weight, assay"):
         await do(stocked_exchange, resolutions.resolve, ONE, 2, "magic", late, "booked wrong")
+
+
+async def test_what_a_bank_or_a_subject_says_resolves_nothing(stocked_exchange: SmallExchange) -> None:
+    """A payer may call himself as a document or an account is named: only the columns say what a break is about."""
+    await stocked_exchange.pay_in("A.H", 1_000, "bank-9")
+    (money,) = await rewrite(stocked_exchange, "SELECT max(cash_id) FROM cash_transfer")
+    named = f"2026-11-30 bank-9 cash:{money[0]} of A.H"
+    unclear = Break("BANK_ONLY", "payment:1", "CNY", 0, 1_000, note=named)
+    more = Break("BANK_MORE", "payment:2", "CNY", 500, 1_000, note=named, account="C.H")
+    called = Break("UNIDENTIFIED", "A.H", "CNY", 0, 1_000)
+    suspense = Break("UNIDENTIFIED", "suspense", "CNY", 0, 1_000, account=breaks.venue_account("suspense"))
+    await record(stocked_exchange, BANK_SCOPE, unclear, more, called, suspense)
+    document = await paid_to_the_wrong_account(stocked_exchange)
+    await stocked_exchange.round_trip()
+    for number, about in ((1, "no account"), (2, "C.H"), (3, "no account"), (4, "ledger:suspense")):
+        why = await refused(
+            stocked_exchange, "NOT_RESOLVED", resolutions.resolve, ONE, number, "correction", document, "booked wrong"
+        )
+        assert why == f"proposal {document} corrects A.H, B.H; break {number} is about {about}"
 
 
 async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_exchange: SmallExchange) -> None:

@@ -136,6 +136,38 @@ async def test_metal_without_a_document_is_found(traded_exchange: SmallExchange)
     assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", -1)]
 
 
+async def test_a_break_names_its_account_and_its_money(traded_exchange: SmallExchange) -> None:
+    await traded_exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
+    await traded_exchange.post()
+    damage = (
+        "INSERT INTO cash_transfer (account, amount, bank_reference, status) VALUES ('A.H', 9, 'x', 'DONE')",
+        "UPDATE cash_transfer SET amount = amount + 1 WHERE cash_id = 1",
+        "UPDATE outbox SET legs = '[[\"B.H\", \"CNY\", 7]]' WHERE reference = 'cash:1'",
+        "UPDATE ledger_account SET balance = balance - 2 WHERE kind = 'vault'",
+        "INSERT INTO engine_holding VALUES ('B.H.PLEDGE', 'AU', 5, 0, 0, 0, 1)",
+    )
+    async with traded_exchange.engine.connect() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in damage:
+            await connection.execute(text(statement))
+        found = (await three_way.compare(connection)).breaks
+        await connection.execute(text("DELETE FROM cash_transfer WHERE cash_id = 1"))
+        deleted = (await three_way.compare(connection)).breaks
+        await connection.rollback()
+    named = {(one.kind, one.subject): (one.account, one.cash_id) for one in found if one.account or one.cash_id}
+    assert named == {
+        ("HOLDING", "B.H.PLEDGE"): ("B.H.PLEDGE", None),
+        ("POSTINGS", "ledger:vault"): ("ledger:vault", None),
+        ("UNIDENTIFIED", "suspense"): ("ledger:suspense", None),
+        ("HISTORY", "cash:1 amounts"): (None, 1),
+        ("HISTORY", "cash:1 posted"): (None, 1),
+        ("HISTORY", "cash:2 amounts"): (None, 2),
+        ("HISTORY", "cash:2 state"): (None, 2),
+    }
+    of_it = [(one.subject, one.cash_id) for one in deleted if one.subject.startswith("cash:1 ")]
+    assert of_it == [("cash:1 state", None), ("cash:1 amounts", None), ("cash:1 posted", None)], "it cannot refer to it"
+
+
 async def test_a_break_keeps_its_number_and_age_until_it_is_gone(traded_exchange: SmallExchange) -> None:
     change = "UPDATE engine_holding SET total = total + {} WHERE account = 'B.H' AND asset = 'CNY'"
     await plant(traded_exchange.engine, change.format(1))
