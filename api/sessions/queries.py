@@ -1,27 +1,28 @@
 """The methods that only read: the public market, and a member's own orders and holdings."""
 
-from collections import deque
-from itertools import islice
 from typing import Any, Final
-
-from msgspec import Raw
 
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, check_whole, read_rows
-from api.edge.rpc import Request, encode
+from api.edge.rpc import Request
+from api.sessions.pages import LARGEST_ID, PAGE_PARAMS, answer_page, read_after_name, read_after_number, rows_after
 from api.sessions.refused import refuse
 from api.sessions.session import Method, Session
 from api.sessions.targets import find_order
-from api.view.accounts import Account
+from api.view.accounts import Account, write_holding
 from api.view.candles import INTERVALS, write_candle
-from api.view.channels import PART_ROWS, Channel
+from api.view.channels import Channel
 from api.view.deals import write_deal
 from api.view.limit_forms import write_member
 from api.view.market_data import MarketData
 from api.view.orders import write_order, write_trades
-from api.view.request_forms import write_own_request, write_request_to_quote
-from api.view.requests import CHANNEL_PREFIX
+from api.view.protections import write_limits
+from api.view.records import OPEN
+from api.view.request_forms import RequestForm, write_own_request, write_request_to_quote
+from api.view.requests import CHANNEL_PREFIX, ViewedRequest
 from api.view.view import View
+from goldx.protocol.deal_events import TradePublished
+from goldx.protocol.events import Trade
 from goldx.protocol.notice_events import NoticePublished
 from goldx.protocol.units import BadValue, parse_identifier
 from goldx.protocol.wire import CODECS, write_event
@@ -30,7 +31,8 @@ ROWS_OF_A_LONG_ENTRY: Final = 5
 """The cost of an instrument in a list, in rows, and of a notice without its texts."""
 BYTES_OF_A_ROW: Final = 200
 """So many bytes of the texts of a notice cost one more row."""
-LARGEST_ID: Final = (1 << 63) - 1
+DEFAULT_TRADES: Final = 50
+"""Trades in an answer where the request has no ``limit``."""
 
 
 class Queries:
@@ -76,9 +78,10 @@ class Queries:
         return account
 
     def _instruments(self, session: Session, request: Request) -> None:
-        check_names(request.params)
-        session.charge(len(self._view.markets) * ROWS_OF_A_LONG_ENTRY)
-        request.succeed({"instruments": [market.instrument() for market in self._view.markets.values()]})
+        check_names(request.params, *PAGE_PARAMS)
+        markets = rows_after(self._view.markets.values(), _symbol, read_after_name(request.params))
+        lists = {"instruments": MarketData.instrument}
+        answer_page(session, request, markets, _symbol, lists, cost=lambda _: ROWS_OF_A_LONG_ENTRY)
 
     def _book(self, session: Session, request: Request) -> None:
         check_names(request.params, "symbol", "depth")
@@ -88,21 +91,27 @@ class Queries:
         request.succeed(market.depth(depth))
 
     def _trades(self, session: Session, request: Request) -> None:
-        check_names(request.params, "symbol", "limit")
+        """Answer with the newest trades, newest first; with a ``limit`` in pages."""
+        check_names(request.params, "symbol", *PAGE_PARAMS)
         market = self.market(request.params.get("symbol"))
-        limit = min(read_rows(request.params, "limit", 50), len(market.trades))
-        session.charge(limit)
-        request.succeed({"symbol": market.symbol, "trades": market.recent(limit)})
+        trades = rows_after(list(reversed(market.trades)), _trade_id, read_after_number(request.params))
+        lists = {"trades": market.write_trade}
+        answer_page(session, request, trades, _trade_id, lists, default=DEFAULT_TRADES, more={"symbol": market.symbol})
 
     def _candles(self, session: Session, request: Request) -> None:
-        check_names(request.params, "symbol", "interval", "limit")
+        """Answer with the newest candles, oldest first; ``before`` is the start of the oldest one that is known."""
+        check_names(request.params, "symbol", "interval", "limit", "before")
         market = self.market(request.params.get("symbol"))
         interval = request.params.get("interval")
         if not isinstance(interval, str) or interval not in INTERVALS:
             raise BadValue("interval", interval, "one of " + ", ".join(INTERVALS))
-        kept = list(market.candles[interval].kept)[-read_rows(request.params, "limit", 200) :]
+        before = check_whole("before", request.params.get("before", LARGEST_ID), 1, LARGEST_ID)
+        older = [candle for candle in market.candles[interval].kept if candle.start < before]
+        kept = older[-read_rows(request.params, "limit", 200) :]
         session.charge(len(kept))
-        request.succeed({"symbol": market.symbol, "interval": interval, "candles": [write_candle(c) for c in kept]})
+        following = kept[0].start if len(kept) < len(older) else None
+        written = [write_candle(candle) for candle in kept]
+        request.succeed({"symbol": market.symbol, "interval": interval, "candles": written, "next": following})
 
     def _status(self, _: Session, request: Request) -> None:
         check_names(request.params, "symbol")
@@ -159,69 +168,73 @@ class Queries:
         request.succeed(write_member(self._view, member))
 
     def _holdings(self, session: Session, request: Request) -> None:
-        check_names(request.params, "account")
+        check_names(request.params, "account", *PAGE_PARAMS)
         account = self.account(session, request.params.get("account"))
-        request.succeed({"account": account.name, "holdings": account.write_holdings()})
+        after = read_after_name(request.params)
+        held = (holding for asset, holding in sorted(account.holdings.items()) if asset > after)
+        answer_page(
+            session,
+            request,
+            held,
+            lambda holding: holding.asset,
+            {"holdings": write_holding},
+            by_key=True,
+            more={"account": account.name},
+        )
 
     def _protections(self, session: Session, request: Request) -> None:
-        check_names(request.params, "account")
+        check_names(request.params, "account", *PAGE_PARAMS)
         account = self.account(session, request.params.get("account"))
-        written = self._view.protections.write(account.member)
-        session.charge(len(written))
-        request.succeed({"protections": written})
+        after = read_after_name(request.params)
+        limits = (limits for limits in self._view.protections.of(account.member) if limits.set_by.group > after)
+        answer_page(session, request, limits, lambda one: one.set_by.group, {"protections": write_limits})
 
     def _orders(self, session: Session, request: Request) -> None:
-        check_names(request.params, "account", "symbol", "limit", "after")
+        check_names(request.params, "account", "symbol", *PAGE_PARAMS)
         account = self.account(session, request.params.get("account"))
         symbol = request.params.get("symbol")
         wanted = None if symbol is None else self.market(symbol).symbol
-        after = check_whole("after", request.params.get("after", 0), 0, LARGEST_ID)
-        limited = request.params.get("limit") is not None
-        # One more than the page, which shows whether there is another page.
-        most = read_rows(request.params, "limit", 1) + 1 if limited else len(account.live)
+        after = read_after_number(request.params)
         matching = (
             order
             for order_id, order in account.live.items()
             if order_id > after and (wanted is None or order.symbol == wanted)
         )
-        live = list(islice(matching, most))
-        more = limited and len(live) == most
-        if more:
-            live.pop()
-        session.charge(len(live))
-        page = {"next": live[-1].order_id if more else None} if limited else {}
-        if len(live) <= PART_ROWS:
-            request.succeed({"orders": [write_order(order) for order in live], **page})
-            return
-        parts: list[bytes] = []
-        left = deque(live)
-
-        def step() -> bool:
-            """Write the next orders, each as it is now; one that has ended meanwhile is left out."""
-            taken = [left.popleft() for _ in range(min(PART_ROWS, len(left)))]
-            parts.extend(encode(write_order(order)) for order in taken if order.live)
-            if not left and not session.ended:
-                request.succeed({"orders": Raw(b"[" + b",".join(parts) + b"]"), **page})
-            return bool(left) and not session.ended
-
-        session.work(step)
+        # An order that ends while a long list is written is left out.
+        lists = {"orders": lambda order: write_order(order) if order.live else None}
+        answer_page(session, request, matching, lambda order: order.order_id, lists)
 
     def _deals(self, session: Session, request: Request) -> None:
-        check_names(request.params, "account")
+        check_names(request.params, "account", *PAGE_PARAMS)
         account = self.account(session, request.params.get("account"))
-        found = self._view.deals.open_of(account.name)
-        session.charge(len(found))
-        request.succeed({"deals": [write_deal(deal, account.name) for deal in found]})
+        after = read_after_number(request.params)
+        found = (deal for deal in self._view.deals.open_of(account.name) if deal.proposed.deal_id > after)
+        lists = {"deals": lambda deal: write_deal(deal, account.name) if deal.status == OPEN else None}
+        answer_page(session, request, found, lambda deal: deal.proposed.deal_id, lists)
 
     def _requests(self, session: Session, request: Request) -> None:
-        check_names(request.params, "account")
+        """Answer with a page of the requests that concern an account, in the order of their numbers, in two lists."""
+        check_names(request.params, "account", *PAGE_PARAMS)
         account = self.account(session, request.params.get("account"))
-        requests = self._view.requests
-        own = requests.own(account.name)
-        others = requests.to_quote(account.name, account.member)
-        session.charge(len(others) + sum(1 + len(one.quotes) for one in own))
-        to_quote = [write_request_to_quote(one, one.quote_of(account.name)) for one in others]
-        request.succeed({"requests": [write_own_request(one) for one in own], "to_quote": to_quote})
+        after = read_after_number(request.params)
+        name = account.name
+        found = (one for one in self._view.requests.concerning(name, account.member) if one.created.rfq_id > after)
+
+        def write_own(one: ViewedRequest) -> RequestForm | None:
+            return write_own_request(one) if one.created.account == name and one.status == OPEN else None
+
+        def write_other(one: ViewedRequest) -> RequestForm | None:
+            is_shown = one.created.account != name and one.status == OPEN
+            return write_request_to_quote(one, one.quote_of(name)) if is_shown else None
+
+        answer_page(
+            session,
+            request,
+            found,
+            lambda one: one.created.rfq_id,
+            {"requests": write_own, "to_quote": write_other},
+            cost=lambda one: 1 + len(one.quotes) if one.created.account == name else 1,
+        )
 
     def requests_channel(self, session: Session, member: str) -> Channel:
         """Return the channel of requests of a member that the session may read: its own, or any for a supervisor.
@@ -249,6 +262,14 @@ class Queries:
                 "UNKNOWN_ORDER", str(BadValue(field, value, allowed)), field=field, value=value, allowed=allowed
             )
         request.succeed({"order": write_order(order), "trades": write_trades(order, self._view.fills)})
+
+
+def _symbol(market: MarketData) -> str:
+    return market.symbol
+
+
+def _trade_id(trade: Trade | TradePublished) -> int:
+    return trade.trade_id
 
 
 def _rows_of(notice: NoticePublished) -> int:

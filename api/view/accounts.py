@@ -7,7 +7,7 @@ number.
 
 from array import array
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import to_builtins
 
@@ -151,10 +151,6 @@ class Account:
         index = sequence // MARK_EVERY
         return index * MARK_EVERY, self.marks[index]
 
-    def write_holdings(self) -> dict[str, Any]:
-        """Return cash and gold by asset: total, reserved, available, withdrawable, and locked against resale."""
-        return {asset: _write_holding(holding) for asset, holding in sorted(self.holdings.items())}
-
     def _content(self, message: PrivateMessage) -> Content:
         if isinstance(message, OwnTrade):
             event = message.event
@@ -174,7 +170,8 @@ class Account:
         return Content(message.at, out)
 
 
-def _write_holding(holding: HoldingChanged) -> dict[str, str]:
+def write_holding(holding: HoldingChanged) -> dict[str, str]:
+    """Return a holding in the protocol's form: total, reserved, available, withdrawable, and locked against resale."""
     asset = holding.asset
     locked = holding.locked or 0
     available = holding.total - holding.reserved - locked

@@ -245,11 +245,6 @@ class MarketData:
         book_at = {"symbol": self.symbol, "sequence": channel.sequence, "epoch": channel.epoch, "at": self.at}
         return book_at | levels | {"checksum": self._levels_checksum.now}
 
-    def recent(self, limit: int) -> list[dict[str, Any]]:
-        """Return the newest public trades, newest first."""
-        count = min(limit, len(self.trades))
-        return [self.write_trade(self.trades[-number]) for number in range(1, count + 1)]
-
     def write_trade(self, trade: Trade | TradePublished) -> dict[str, Any]:
         """Return one of the newest trades as everybody may see it, with ``busted`` if it was annulled."""
         return write_public_trade(trade, busted=trade.trade_id in self.busted)

@@ -34,12 +34,17 @@ class Protections:
             triggered = None if isinstance(event, ProtectionReset) else event
             groups[event.group] = GroupLimits(known.set_by, triggered)
 
+    def of(self, member: str) -> list[GroupLimits]:
+        """Return the limits of a member's groups, in the order of their names."""
+        return [limits for _, limits in sorted(self.of_members.get(member, {}).items())]
+
     def write(self, member: str) -> list[dict[str, Any]]:
-        """Return the limits of a member's groups in the protocol's form."""
-        return [_write(limits) for limits in self.of_members.get(member, {}).values()]
+        """Return the limits of a member's groups in the protocol's form, in the order of their names."""
+        return list(map(write_limits, self.of(member)))
 
 
-def _write(limits: GroupLimits) -> dict[str, Any]:
+def write_limits(limits: GroupLimits) -> dict[str, Any]:
+    """Return the limits of one group in the protocol's form."""
     left_out = ("event", "sequence", "at", "account")
     written = {name: value for name, value in write_event(limits.set_by).items() if name not in left_out}
     written["frozen"] = limits.triggered is not None

@@ -4,7 +4,7 @@ A request is kept with its quotes until the end of its trading day, with which e
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -105,9 +105,9 @@ class Requests:
         """Return the open requests of an account, oldest first. O(open requests)."""
         return [request for request in self.open.values() if request.created.account == account]
 
-    def to_quote(self, account: str, member: str) -> list[ViewedRequest]:
-        """Return the open requests that an account of a member may answer, oldest first. O(open requests)."""
-        return [r for r in self.open.values() if r.asks(member) and r.created.account != account]
+    def concerning(self, account: str, member: str) -> Iterator[ViewedRequest]:
+        """Yield the open requests of an account of a member and those that it may answer, oldest first."""
+        return (r for r in self.open.values() if r.created.account == account or r.asks(member))
 
     def quoted_by(self, account: str) -> list[ViewedRequest]:
         """Return the open requests in which an account has an open quote. O(open requests and quotes)."""

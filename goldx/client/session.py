@@ -9,7 +9,7 @@ Prices (CNY per fine gram), quantities (fine grams) and money (CNY) are decimal 
 """
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -29,8 +29,8 @@ from goldx.client.results import (
     RequestQuote,
 )
 
-ORDERS_PAGE: Final = 1_000
-"""Orders in one page of ``order.list``."""
+PAGE: Final = 1_000
+"""Rows in one page of a listing, the most that there may be."""
 
 
 class ExchangeClient:
@@ -59,6 +59,17 @@ class ExchangeClient:
         Raises ExchangeError, or ConnectionLost when the connection ends before the answer.
         """
         return await self._connection.call(method, {name: value for name, value in params.items() if value is not None})
+
+    async def pages(self, method: str, **params: Any) -> AsyncIterator[dict[str, Any]]:
+        """Yield the pages of a listing of the protocol, each as it is when it is asked for. Raises as ``call`` does.
+
+        They are of ``PAGE`` rows unless ``params`` has another ``limit``.
+        """
+        page = await self.call(method, **{"limit": PAGE, **params})
+        yield page
+        while page["next"] is not None:
+            page = await self.call(method, **{"limit": PAGE, **params, "after": page["next"]})
+            yield page
 
     async def place(
         self,
@@ -165,8 +176,7 @@ class ExchangeClient:
 
     async def deals(self, account: str) -> list[Deal]:
         """Return the open deals that the account has proposed, and those proposed to it."""
-        deals: list[Deal] = (await self.call("deal.list", account=account))["deals"]
-        return deals
+        return [deal async for page in self.pages("deal.list", account=account) for deal in page["deals"]]
 
     async def create_rfq(
         self,
@@ -233,23 +243,23 @@ class ExchangeClient:
 
     async def rfqs(self, account: str) -> OpenRequests:
         """Return the open requests of the account with the quotes that it may see, and those that it may answer."""
-        found: OpenRequests = await self.call("rfq.list", account=account)
+        found: OpenRequests = {"requests": [], "to_quote": []}
+        async for page in self.pages("rfq.list", account=account):
+            found["requests"] += page["requests"]
+            found["to_quote"] += page["to_quote"]
         return found
 
     async def holdings(self, account: str) -> dict[str, Holding]:
         """Return the account's holdings by asset."""
-        holdings: dict[str, Holding] = (await self.call("account.holdings", account=account))["holdings"]
+        holdings: dict[str, Holding] = {}
+        async for page in self.pages("account.holdings", account=account):
+            holdings |= page["holdings"]
         return holdings
 
     async def orders(self, account: str, symbol: str | None = None) -> list[Order]:
         """Return the account's open orders. They are read in pages: an order that ends meanwhile may be missing."""
-        orders: list[Order] = []
-        after: int | None = 0
-        while after is not None:
-            page = await self.call("order.list", account=account, symbol=symbol, limit=ORDERS_PAGE, after=after)
-            orders += page["orders"]
-            after = page["next"]
-        return orders
+        pages = self.pages("order.list", account=account, symbol=symbol)
+        return [order async for page in pages for order in page["orders"]]
 
     async def regime(self) -> dict[str, Any]:
         """Return the legal regime in force, one that a person has proposed, and the history, oldest first."""

@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.output import JSON, Table
 from goldx.protocol.units import BadValue, format_money
-from settlement.base.paging import PageRequest
+from settlement.base.paging import Page, PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
 from settlement.clerk.options import DAY, NUMBER, write_new
 from settlement.closing import (
@@ -193,27 +192,19 @@ def invoice_write(by: str, number: int, out: Path, language: Language) -> None:
 
 @invoice_group.command("lines")
 @NUMBER
-@JSON
+@PAGE
 @click.pass_obj
-def invoice_lines(by: str, number: int) -> None:
+def invoice_lines(by: str, number: int, page: PageRequest) -> None:
     """Show the lines of invoice NUMBER, and what red invoices have left of each."""
-    table = Table("line fee account class document amount_cny remaining_cny")
 
-    async def work(connection: AsyncConnection) -> list[LineLeft]:
-        return await red_invoices.lines_left(connection, await invoices.find(connection, number))
+    async def listing(connection: AsyncConnection, part: PageRequest) -> Page[LineLeft]:
+        return await red_invoices.lines_left(connection, await invoices.find(connection, number), part)
 
-    table.print(
-        (
-            one.number,
-            one.line["fee"],
-            one.line["account"],
-            one.line["symbol"],
-            one.line["document"],
-            format_money(one.line["amount_fen"]),
-            format_money(one.remaining_fen),
-        )
-        for one in read(by, work)
-    )
+    def cells(one: LineLeft) -> tuple[object, ...]:
+        about = (one.line[name] for name in ("fee", "account", "symbol", "document"))
+        return (one.number, *about, format_money(one.line["amount_fen"]), format_money(one.remaining_fen))
+
+    show(by, page, "line fee account class document amount_cny remaining_cny", listing, cells)
 
 
 def _parts(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[Part]:

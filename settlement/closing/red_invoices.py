@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
 from settlement.base import audit, trading_days, working_days
+from settlement.base.paging import ALL, Page, PageRequest, cut_in_order, parse_number
 from settlement.base.steps import advance
 from settlement.base.texts import printable
 from settlement.closing import invoice_parts, invoices, tax_profiles
@@ -43,11 +44,12 @@ class LineLeft(NamedTuple):
     remaining_fen: int
 
 
-async def lines_left(connection: AsyncConnection, found: Invoice) -> list[LineLeft]:
-    """Return the lines of an invoice with what is left of each; of a red invoice nothing is."""
+async def lines_left(connection: AsyncConnection, found: Invoice, page: PageRequest = ALL) -> Page[LineLeft]:
+    """Return the lines of an invoice, or a page of them, with what is left of each; of a red invoice nothing is."""
     lines = found.content["lines"]
     left = await _left(connection, found.number, lines) if found.status in INVOICE.open else [0] * len(lines)
-    return [LineLeft(number, line, rest) for number, (line, rest) in enumerate(zip(lines, left, strict=True), 1)]
+    numbered = [LineLeft(number, line, rest) for number, (line, rest) in enumerate(zip(lines, left, strict=True), 1)]
+    return cut_in_order(numbered, lambda one: str(one.number), parse_number, page)
 
 
 async def _left(connection: AsyncConnection, number: int, lines: Sequence[Mapping[str, Any]]) -> list[int]:

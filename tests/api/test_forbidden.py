@@ -31,6 +31,7 @@ from settlement.tables.schema import metadata
 from tests.api import forbidden
 from tests.api.conftest import Desk
 from tests.api.forbidden import CLERK_ROWS, NOT_EXPRESSIBLE, ROWS, Row
+from tests.api.view.forms import holdings_of
 from tests.http_client import http_client
 from tests.matching.core.flows_of_regimes import regime_command
 
@@ -139,7 +140,7 @@ class Trial:
     def standing(self) -> Any:
         """Return holdings, open orders, phases, trades and regimes as the gateway has them."""
         view = self.desk.server.gateway.view
-        accounts = {name: (one.write_holdings(), list(one.live)) for name, one in view.accounts.items()}
+        accounts = {name: (holdings_of(one), list(one.live)) for name, one in view.accounts.items()}
         phases = {symbol: one.phase for symbol, one in view.markets.items()}
         return accounts, phases, view.last_trade, view.regimes.history[:]
 

@@ -18,6 +18,7 @@ from tests.planted_bugs import (
     load_out,
     money,
     notices,
+    pages,
     papers,
     posting,
     proofs,
@@ -305,6 +306,14 @@ AREAS = (
             " or refused_beyond or whose_limits or limits_by_command)",
         ),
         (*view.BUGS, *view_direct.BUGS, *view_limits.BUGS),
+    ),
+    Area(
+        "pages",
+        "api/sessions",
+        ("tests/api/sessions/test_pages.py",),
+        ("-x", "-k", "not client_reads"),  # which starts an engine
+        pages.BUGS,
+        may_hang=False,
     ),
     Area(
         "status reports",

@@ -49,6 +49,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "sequencer",
         "command keys",
         "view",
+        "pages",
         "status reports",
     ]
     assert [area.name for area in AREAS] == names
@@ -102,6 +103,7 @@ def test_where_nothing_may_hang_a_time_limit_notices_no_bug() -> None:
         "requests",
         "protocol",
         "compiled build",
+        "pages",
         "status reports",
     ]
 

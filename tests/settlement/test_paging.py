@@ -103,7 +103,6 @@ ONE_ANSWER: Final = {
     "clerk counter show": ONE_ROW,
     "clerk document": ONE_ROW,
     "clerk import-bars": OUTCOME,
-    "clerk invoice lines": "the lines of one invoice",
     "clerk lot": ONE_ROW,
     "clerk process": OUTCOME,
     "clerk proposal": ONE_ROW,
@@ -129,6 +128,7 @@ ONE_ANSWER: Final = {
 }
 """Commands that show something and have no pages, each with the reason; `bench` measures and is left out."""
 ELSEWHERE: Final = {
+    "clerk invoice lines": "tests/settlement/closing/test_red_invoices.py",
     "clerk laboratory bias": "tests/settlement/assays/test_two_parties.py",
     "limits list": "tests/api/view/test_limits.py",
     "notice list": "tests/api/view/test_notices.py",

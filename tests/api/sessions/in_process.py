@@ -94,22 +94,23 @@ class InProcessGateway:
             opening.append(HoldingAdjust(account, CASH, 10**10, f"cash-{account}"))
             opening.append(HoldingAdjust(account, symbol, 10**8, f"gold-{account}"))
         for command in opening:
-            self._apply(command)
+            self.apply(command)
 
     def send(self, *messages: bytes) -> None:
         """Hands messages to the session, and applies what it places."""
         for message in messages:
             self.session.receive([message])
-            self._run_turns()
+            self.run_turns()
             while self.sequencer._pending:
                 command, answer, share = self.sequencer._pending.pop(0)
                 self.commands.append(command)
                 frame = _Frame([answer], [share], 0)
                 self.sequencer._frames[Position(self._number + 1, 0)] = frame
-                self._apply(command)
-                self._run_turns()
+                self.apply(command)
+                self.run_turns()
 
-    def _run_turns(self) -> None:
+    def run_turns(self) -> None:
+        """Do all work that sessions have left for the next turns."""
         while self._soon:
             self._soon.pop(0)()
 
@@ -118,7 +119,8 @@ class InProcessGateway:
         self.taken.append(taken)
         return taken
 
-    def _apply(self, command: AnyCommand) -> None:
+    def apply(self, command: AnyCommand) -> None:
+        """Applies a command as if it came from another gateway."""
         self._number += 1
         events = tuple(apply(self._engine, self._number, command))
         self.view.apply(EventFrame((self._number, 0), (events,)), self.sequencer.take_waiting)

@@ -12,6 +12,7 @@ from goldx.client.local_book import CHANNELS, LocalBook
 from goldx.protocol import terms
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.events import DayEnded, Trade, TradeBusted
+from tests.api.view.forms import newest_trades
 from tests.api.view.test_market_data import Market, subscribed
 from tests.api.view.test_view import EACH_SEED, frames, none_waiting
 from tests.matching.core.flows_of_orders import PlainFlow
@@ -123,7 +124,7 @@ def test_an_annulled_trade_leaves_candles_last_price_and_the_newest_trades() -> 
     }
     assert hour[-1]["data"] | {"start": 0} == {"start": 0, **flat, "volume": "10", "trades": 1}
     assert [candle.close for candle in au.candles["1m"].kept] == [60_000]
-    assert [(trade["trade_id"], trade.get("busted")) for trade in au.recent(5)] == [(2, True), (1, None)]
+    assert [(trade["trade_id"], trade.get("busted")) for trade in newest_trades(au)] == [(2, True), (1, None)]
     assert au.book.levels(terms.SELL) == [(90_000, 1_000)], "the book is as it was"
     assert (market.view.orders[2].filled, market.view.orders[2].status) == (15_000, "filled")
     assert [own.busted for own in write_trades(market.view.orders[2], market.view.fills)] == [False, True]
@@ -194,6 +195,6 @@ def test_a_local_book_takes_an_annulled_trade_off_its_tape() -> None:
     market.apply(bust(market, first))
     assert follow() == ([], None, 0, 0)
     late = LocalBook({"symbol": "AU", "name": "", "name_zh": "", "phase": "closed"})
-    for trade in reversed(market.view.markets["AU"].recent(10)):
+    for trade in reversed(newest_trades(market.view.markets["AU"])):
         late.add_trade(trade)
     assert not late.tape, "a follower that comes later does not see it as a trade"

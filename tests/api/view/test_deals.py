@@ -12,6 +12,7 @@ from goldx.protocol import terms
 from goldx.protocol.deal_events import TradePublished
 from goldx.protocol.events import DayEnded, Trade, TradeBusted
 from tests.api.conftest import Desk
+from tests.api.view.forms import newest_trades
 from tests.api.view.test_market_data import Market, rest_and_trade, subscribed
 from tests.api.view.test_snapshot import copy_of
 
@@ -130,7 +131,7 @@ def test_the_public_sees_a_deal_when_it_is_published_and_the_parties_at_once() -
     data = market.view.markets["AU"]
     public, own = subscribed(market, "trades.AU"), subscribed(market, "account.B.H")
     market.apply(trade(market))
-    assert (public, data.recent(9), data.direct.write_volumes()) == ([], [], {})
+    assert (public, newest_trades(data), data.direct.write_volumes()) == ([], [], {})
     (seen,) = [message["data"] for message in own]
     assert (seen["side"], seen["fee"], seen["kind"], seen["order_id"]) == ("sell", "0.20", "deal", 0)
     market.view = copy_of(market.view)
@@ -149,7 +150,7 @@ def test_the_public_sees_a_deal_when_it_is_published_and_the_parties_at_once() -
         "taker_side": None,
         "kind": "deal",
     }
-    assert data.recent(9) == [message["data"]]
+    assert newest_trades(data) == [message["data"]]
     assert (data.last, [len(candles.kept) for candles in data.candles.values()]) == (None, [0] * 5)
     assert data.direct.write_volumes() == {"deal": {"trades": 1, "quantity": "3"}}
 
@@ -170,7 +171,7 @@ def test_an_annulled_deal_is_marked_if_it_was_public_and_else_never_seen() -> No
     assert data.direct.write_volumes() == {"deal": {"trades": 0, "quantity": "0"}}
     assert [candle.trades for candle in data.candles["1d"].kept] == [1], "the trade of the book stands"
     assert data.last == 60_000
-    assert [row.get("busted") for row in data.recent(9)] == [True, None]
+    assert [row.get("busted") for row in newest_trades(data)] == [True, None]
 
 
 def test_a_local_book_shows_a_deal_and_keeps_the_last_price_of_the_book() -> None:

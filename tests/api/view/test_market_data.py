@@ -29,6 +29,7 @@ from goldx.protocol.events import (
     Trade,
 )
 from goldx.streams.frames import EventFrame
+from tests.api.view.forms import holdings_of
 
 DAY_MS = 86_400_000
 
@@ -263,7 +264,7 @@ def test_what_is_reserved_or_locked_is_not_available() -> None:
     held = account()
     held.holdings["AU"] = HoldingChanged(2, 1, "A.H", "AU", 10_000, 3_000, 2_000)
     held.holdings["CNY"] = HoldingChanged(3, 1, "A.H", "CNY", 10_000, 3_000, None, 4_000)
-    written = held.write_holdings()
+    written = holdings_of(held)
     assert written["AU"] == {"total": "10", "reserved": "3", "available": "5", "locked": "2", "withdrawable": "5"}
     assert (written["CNY"]["available"], written["CNY"]["withdrawable"]) == ("70.00", "30.00")
 

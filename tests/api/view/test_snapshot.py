@@ -26,6 +26,7 @@ from api.view.requests import Requests
 from api.view.snapshot import ViewSnapshotFailed
 from api.view.tables import NameTable, NumberTable
 from api.view.view import View
+from tests.api.view.forms import holdings_of, newest_trades
 from tests.api.view.test_view import EACH_SEED, SEEDS, Reader, frames, none_waiting
 
 STEPS = 2_500
@@ -50,7 +51,7 @@ def shown(view: View) -> dict[str, Any]:
             for name, account in view.accounts.items()
         },
         "live": {name: list(account.live) for name, account in view.accounts.items()},
-        "holdings": {name: account.write_holdings() for name, account in view.accounts.items()},
+        "holdings": {name: holdings_of(account) for name, account in view.accounts.items()},
         "marks": {name: account.marks for name, account in view.accounts.items()},
         "books": {symbol: market.depth(None) for symbol, market in view.markets.items()},
         "resting": {symbol: market.book.resting() for symbol, market in view.markets.items()},
@@ -70,7 +71,7 @@ def shown(view: View) -> dict[str, Any]:
             for name in view.accounts
         ],
         "open_requests": list(view.requests.open),
-        "trades": [market.recent(1_000) for market in view.markets.values()],
+        "trades": [newest_trades(market) for market in view.markets.values()],
         "candles": [
             {name: list(found.kept) for name, found in market.candles.items()} for market in view.markets.values()
         ],

@@ -21,6 +21,7 @@ from goldx.protocol.events import AnyEvent, Trade, TradeBusted
 from goldx.protocol.wire import CODECS
 from goldx.streams.frames import EventFrame
 from matching.core.engine import Engine
+from tests.api.view.forms import holdings_of
 from tests.matching.core.dice import SeededDice
 from tests.matching.core.driving import apply
 from tests.matching.core.flows import Flow
@@ -146,7 +147,7 @@ def state(view: View) -> dict[str, Any]:
         "resting": [market.book.resting() for market in view.markets.values()],
         "orders": [write_order(order) for order in view.orders.values()],
         "live": {name: list(account.live) for name, account in view.accounts.items()},
-        "holdings": {name: account.write_holdings() for name, account in view.accounts.items()},
+        "holdings": {name: holdings_of(account) for name, account in view.accounts.items()},
         "at": (view.sequence, view.position, view.at, view.previous),
     }
 
@@ -310,7 +311,7 @@ def test_a_view_without_subscribers_has_the_same_sequences() -> None:
     assert not all(channel.recording for channel in serving.channels.values())
     for name in serving.accounts:
         assert serving.accounts[name].marks == keeping.accounts[name].marks
-        assert serving.accounts[name].write_holdings() == keeping.accounts[name].write_holdings()
+        assert holdings_of(serving.accounts[name]) == holdings_of(keeping.accounts[name])
     for symbol, market in serving.markets.items():
         assert market.depth(None) == keeping.markets[symbol].depth(None)
 

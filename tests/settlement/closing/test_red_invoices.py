@@ -273,6 +273,10 @@ async def test_commands(invoiced: SmallExchange) -> None:
     lines = [dict(zip(headings.split("\t"), row.split("\t"), strict=True)) for row in rows]
     assert [line["line"] for line in lines] == [str(number) for number in range(1, len(lines) + 1)]
     assert all(line["remaining_cny"] == line["amount_cny"] for line in lines)
+    first = (await clerk(ONE, "invoice", "lines", "1", "--limit", "1")).splitlines()
+    assert first == [headings, rows[0], "more follow: --after 1"]
+    assert (await clerk(ONE, "invoice", "lines", "1", "--after", "1")).splitlines() == [headings, *rows[1:]]
+    assert "must be what" in await clerk(ONE, "invoice", "lines", "1", "--after", "x", code=1)
     for wrong in ("x", "1=0.001", "1=x", "=1", "-1"):
         await clerk(ONE, "invoice", "correct", "1", "--reason", "rebate", "--line", wrong, code=2)
     assert "up to" in await clerk(ONE, "invoice", "correct", "1", "--reason", "rebate", "--line", "1=9999", code=1)
