@@ -22,6 +22,7 @@ from api.settlement_routes.rows import Projection
 from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
 from settlement.assays.assay import Result
 from settlement.base.arithmetic import parse_decimal
+from settlement.documents.machines import MACHINES
 from settlement.intake.bar_columns import MAX_PPM
 
 router = new_router()
@@ -143,7 +144,7 @@ async def umpire(by: Clerk, connection: Transaction, number: Number, request: As
 async def void(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
     """End an exchange of assays without a result."""
     await two_parties.void(connection, by, number, request.reason)
-    return {"status": "VOID"}
+    return {"status": MACHINES["assay_exchange"].steps["void"].after}
 
 
 @router.get("/certificates/{number}")

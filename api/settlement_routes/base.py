@@ -8,6 +8,7 @@ from api.listing import ThePage, listed
 from api.settlement_routes.access import AnyStaff, Clerk, Number, Reader, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from settlement.base import audit, proposals
+from settlement.documents.kinds import PROPOSED
 from settlement.service import documents, movements, waiting
 
 router = new_router()
@@ -23,7 +24,7 @@ def _shown(found: documents.Shown) -> dict[str, Any]:
 
 
 @router.get("/proposals")
-async def get_proposals(_: Reader, connection: Transaction, page: ThePage, status: str = "PROPOSED") -> dict[str, Any]:
+async def get_proposals(_: Reader, connection: Transaction, page: ThePage, status: str = PROPOSED) -> dict[str, Any]:
     """List proposals with their lots and accounts, oldest first: those that wait, or those of another status."""
     return listed("proposals", _shown, await documents.proposals_with_lots(connection, page, status=status))
 

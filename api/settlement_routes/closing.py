@@ -26,6 +26,8 @@ from settlement.closing import (
 )
 from settlement.closing.paper import Language
 from settlement.closing.tax_profiles import Buyer
+from settlement.documents.statements import ACCOUNT_STATEMENT, CORRECTION_PROPOSED, seen_by_member
+from settlement.documents.statements import INVOICE as INVOICE_MACHINE
 from settlement.tables.papers import INVOICE_KINDS, INVOICE_PERIODS
 
 router = new_router()
@@ -160,7 +162,7 @@ async def get_statement_file(
 async def answer(by: Clerk, connection: Transaction, number: Number, request: AnswerRequest) -> dict[str, str]:
     """Answer a member's objection; the statement waits again until `due_day`."""
     due = await statements.answer(connection, by, number, request.answer)
-    return {"status": "ISSUED", "due_day": due.isoformat()}
+    return {"status": ACCOUNT_STATEMENT.steps["answer"].after, "due_day": due.isoformat()}
 
 
 async def _invoice(connection: AsyncConnection, found: invoices.Invoice) -> dict[str, Any]:
@@ -202,7 +204,7 @@ async def propose_correction(
     """
     parts = [invoice_parts.parse(part.line, part.amount) for part in request.parts]
     await red_invoices.propose(connection, by, number, request.reason, again=request.again, parts=parts)
-    return {"status": "CORRECTION_PROPOSED"}
+    return {"status": CORRECTION_PROPOSED}
 
 
 @router.post("/invoices/{number}/approve-correction")
@@ -219,14 +221,15 @@ async def approve_correction(by: Clerk, connection: Transaction, number: Number)
 async def decline_correction(by: Clerk, connection: Transaction, number: Number) -> dict[str, str]:
     """Let an invoice stand as it is."""
     await red_invoices.decline(connection, by, number)
-    return {"status": "ISSUED"}
+    return {"status": INVOICE_MACHINE.steps["decline_correction"].after}
 
 
 def own_invoice(row: Any) -> dict[str, Any]:
     """Return what a member sees of its invoice: a correction once it is made, and not who works on one."""
     shown = _OWN_INVOICE(row)
-    waits = row.status == "CORRECTION_PROPOSED"
-    return {**shown, "status": "ISSUED", "reason": None} if waits else shown
+    if row.status != CORRECTION_PROPOSED:
+        return shown
+    return {**shown, "status": seen_by_member(row.status), "reason": None}
 
 
 @router.get("/tax-profiles")
@@ -252,9 +255,7 @@ async def get_own_invoices(who: TheMember, connection: Transaction, page: ThePag
 async def get_own_invoice(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
     """Return the content of one of the member's invoices with its SHA-256."""
     found = await invoices.find(connection, number, who.member)
-    return await _invoice(
-        connection, found._replace(status="ISSUED") if found.status == "CORRECTION_PROPOSED" else found
-    )
+    return await _invoice(connection, found._replace(status=seen_by_member(found.status)))
 
 
 @members.get("/invoices/{number}/file", response_class=Response, responses=_FILE)
@@ -299,7 +300,7 @@ async def get_own_statement_file(
 async def confirm(who: TheMember, connection: Transaction, number: Number) -> dict[str, Any]:
     """Confirm a statement; the member's own confirms those of its accounts of that day that are open, too."""
     confirmed = await statements.confirm(connection, str(who.member), who.key_id, number)
-    return {"status": "CONFIRMED", "statements": confirmed}
+    return {"status": ACCOUNT_STATEMENT.steps["confirm"].after, "statements": confirmed}
 
 
 @members.post("/statements/{number}/object")
@@ -308,7 +309,7 @@ async def object_to(
 ) -> dict[str, str]:
     """Object to a statement; it is not accepted by the course of time until a clerk has answered."""
     await statements.object_to(connection, str(who.member), who.key_id, number, request.objection)
-    return {"status": "DISPUTED"}
+    return {"status": ACCOUNT_STATEMENT.steps["object"].after}
 
 
 @benchmarks.get("")

@@ -23,6 +23,7 @@ from api.settlement_routes.papers import PAPERS
 from api.settlement_routes.rows import Projection
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.working_days import parse_day
+from settlement.documents.counts import INVENTORY_COUNT
 from settlement.intake.bar_rows import BarKey
 from settlement.lots import scales
 from settlement.reconciliation import (
@@ -95,7 +96,7 @@ async def get_count(_: Reader, connection: Transaction, number: Number) -> dict[
     row = await count_sessions.find(connection, number)
     signed = [SIGNATURE(one) for one in await counting.signatures(connection, number)]
     record = None
-    if row.status == "CLOSED":
+    if row.status == INVENTORY_COUNT.steps["close"].after:
         found = await count_sessions.record_of(connection, number)
         record = {"sha256": found.hash.hex(), "content": json.loads(found.content)}
     return {**COUNT(row), "signatures": signed, "record": record}

@@ -25,6 +25,7 @@ from api.settlement_routes.access import (
 from api.settlement_routes.lots import ProvenanceRequest
 from api.settlement_routes.rows import Projection
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
+from settlement.documents.lots import LOT
 from settlement.intake import files, imports, intake, melting, pre_advice, screening_alarms, weight_corrections
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
@@ -121,7 +122,7 @@ async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceReque
 async def arrive(by: Clerk, connection: Transaction, number: Number, request: ArrivalRequest) -> dict[str, str]:
     """Record that it has come, under that seal."""
     await intake.arrive(connection, by, {number: request.seal})
-    return {"state": "ARRIVED"}
+    return {"state": LOT.steps["arrive"].after}
 
 
 @router.post("/lots/{number}/weigh")
@@ -130,7 +131,7 @@ async def weigh(by: Clerk, connection: Transaction, number: Number, request: Wei
     await intake.weigh(
         connection, by, {number: GrossWeight(request.scale, scales.parse_weight("grams", request.grams))}
     )
-    return {"state": "WEIGHED"}
+    return {"state": LOT.steps["weigh"].after}
 
 
 @router.post("/lots/{number}/screen")
@@ -138,16 +139,17 @@ async def screen(by: Clerk, connection: Transaction, number: Number, request: Sc
     """Record its X-ray screening; never final."""
     points = [100 * parse_decimal("points", point, 0, 1, 1_000, "whole per mille") for point in request.points]
     await intake.screen(connection, by, {number: points}, request.instrument)
-    return {"state": "SCREENED"}
+    return {"state": LOT.steps["screen"].after}
 
 
 @router.post("/lots/{number}/melt")
 async def melt(by: Clerk, connection: Transaction, number: Number, request: MeltRequest) -> dict[str, Any]:
     """Melt it by itself; answer with the melt's alarms."""
     melted = MeltWeight(request.scale, scales.parse_weight("grams", request.grams))
-    await melting.melt_each(connection, by, {number: melted}, "remelt" if request.again else "melt")
+    step = "remelt" if request.again else "melt"
+    await melting.melt_each(connection, by, {number: melted}, step)
     made = await melting.newest(connection, number)
-    return {"state": "MELTED", "melt": made.melt_no, "alarms": made.alarms}
+    return {"state": LOT.steps[step].after, "melt": made.melt_no, "alarms": made.alarms}
 
 
 @router.post("/melts")
@@ -179,28 +181,28 @@ async def explain(
 async def certify(by: Clerk, connection: Transaction, request: LotsRequest) -> dict[str, Any]:
     """Issue the certificates of assayed lots."""
     await intake.certify(connection, by, request.lots)
-    return {"lots": request.lots, "state": "CERTIFIED"}
+    return {"lots": request.lots, "state": LOT.steps["certify"].after}
 
 
 @router.post("/lots/register")
 async def register(by: Clerk, connection: Transaction, request: LotsRequest) -> dict[str, Any]:
     """Enter certified lots into the register."""
     await intake.register(connection, by, request.lots)
-    return {"lots": request.lots, "state": "REGISTERED"}
+    return {"lots": request.lots, "state": LOT.steps["register"].after}
 
 
 @router.post("/lots/{number}/cancel")
 async def cancel(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
     """Cancel the advice of a lot that does not come."""
     await intake.cancel(connection, by, number, request.reason)
-    return {"state": "CANCELLED"}
+    return {"state": LOT.steps["cancel"].after}
 
 
 @router.post("/lots/{number}/reject")
 async def reject(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, str]:
     """Refuse a lot that is not registered yet."""
     await intake.reject(connection, by, number, request.reason)
-    return {"state": "REJECTED"}
+    return {"state": LOT.steps["reject"].after}
 
 
 @router.post("/lots/{number}/return")

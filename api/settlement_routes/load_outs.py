@@ -20,6 +20,7 @@ from api.settlement_routes.rows import Projection
 from goldx.protocol.units import parse_money, parse_weight
 from settlement.base.arithmetic import parse_decimal
 from settlement.base.working_days import parse_day
+from settlement.documents.machines import MACHINES
 from settlement.load_outs import application, cancels, claims, handing_over, load_outs
 
 router = new_router()
@@ -118,14 +119,14 @@ async def sign_load_out(
     refusal = await handing_over.sign(connection, by, number, request.pickup_code, request.collector_id)
     if refusal is not None:
         return problem(409, str(refusal), refusal.reason)
-    return {"load_out": number, "status": "SIGNED"}
+    return {"load_out": number, "status": MACHINES["load_out"].steps["sign"].after}
 
 
 @router.post("/load-outs/{number}/unsign")
 async def unsign_load_out(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
     """Take the first signature back."""
     await handing_over.withdraw_signature(connection, by, number)
-    return {"load_out": number, "status": "SUCCESS"}
+    return {"load_out": number, "status": MACHINES["load_out"].steps["withdraw_signature"].after}
 
 
 @router.post("/load-outs/{number}/release")

@@ -20,6 +20,7 @@ from api.settlement_routes.access import (
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import parse_weight
 from settlement.base.arithmetic import FINENESS_RULES, parse_scale_weight
+from settlement.documents.machines import MACHINES
 from settlement.lots import acceptance, customs, locks, lots, provenance, sampling, scales, warehouses
 from settlement.lots.acceptance import Rule
 from settlement.lots.provenance import ProvenanceRecord
@@ -203,7 +204,7 @@ async def sample(by: Clerk, connection: Transaction, number: Number, request: li
     """Draw its samples, each under a seal."""
     drawn = [SealedSample(one.party, one.seal, parse_scale_weight("grams", one.grams)) for one in request]
     await sampling.draw(connection, by, {number: drawn})
-    return {"state": "SAMPLED"}
+    return {"state": MACHINES["lot"].steps["sample"].after}
 
 
 @router.post("/lots/{number}/provenance")

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.documents.banking import WITHDRAWAL_STATES
+from settlement.documents.banking import WITHDRAWAL_SEEN, WITHDRAWAL_STATES
 from settlement.documents.ledger import BANK_REFERENCE_USED
 from settlement.tables.banking import (
     bank_match,
@@ -76,6 +76,10 @@ def _came_back(*statuses: str) -> tuple[ColumnElement[bool], ColumnElement[bool]
     return rejected, returned
 
 
+def _after(step: str) -> str:
+    return WITHDRAWAL_SEEN.steps[step].after
+
+
 def query() -> Select[Any]:
     """Return the query of all withdrawals, each with its state, its payee, its file and the reason of its end."""
     back = cash_transfer.alias()
@@ -85,15 +89,15 @@ def query() -> Select[Any]:
     accepted = exists().where(payment_answer.c.cash_id == withdrawal.c.cash_id, payment_answer.c.answer == "ACCEPTED")
     status, money = withdrawal.c.status, cash_transfer.c.status
     state = case(
-        (status != "ACCEPTED", status),
+        (status != _after("accept"), status),
         (money == "PROPOSED", status),
-        (money == "SENDING", "APPROVED"),
+        (money == "SENDING", _after("approve")),
         (money != "DONE", money),
-        (returned, "RETURNED"),
-        (rejected, "REJECTED"),
-        (or_(tied, accepted), "PAID"),
-        (payment_in_file.c.cash_id.is_not(None), "SENT"),
-        else_="HELD",
+        (returned, _after("return")),
+        (rejected, _after("reject")),
+        (or_(tied, accepted), _after("pay")),
+        (payment_in_file.c.cash_id.is_not(None), _after("send")),
+        else_=_after("complete"),
     )
     answer = (
         select(payment_answer.c.reason)
@@ -116,7 +120,9 @@ def query() -> Select[Any]:
             state.label("state"),
             reason.label("reason"),
             func.coalesce(or_(never_left, returned_to_holding), False).label("money_back"),
-            func.coalesce(and_(status == "CANCELLED", money == "DONE", back.c.cash_id.is_(None)), False).label("owed"),
+            func.coalesce(and_(status == _after("cancel"), money == "DONE", back.c.cash_id.is_(None)), False).label(
+                "owed"
+            ),
         )
         .join(payee_account, payee_account.c.payee_no == withdrawal.c.payee_no)
         .outerjoin(cash_transfer, cash_transfer.c.cash_id == withdrawal.c.cash_id)

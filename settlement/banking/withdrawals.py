@@ -21,7 +21,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import advance, allow
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
-from settlement.documents.banking import CANCELLABLE, WITHDRAWAL
+from settlement.documents.banking import CANCELLABLE, WITHDRAWAL, WITHDRAWAL_SEEN
 from settlement.documents.ledger import BANK_REFERENCE_USED, CASH_UNDER_WAY
 from settlement.ledger import arrears, cash, holdings, stops
 from settlement.tables.ledger import cash_transfer, engine_holding
@@ -88,7 +88,13 @@ async def _record(connection: AsyncConnection, member: str, request: AskedWithdr
     day = await trading_days.present(connection)
     await _check_limits(connection, request, day)
     await _check_withdrawable(connection, request)
-    more = {"member": member, "day": day, "status": "ASKED", "asked_at": now_ms(), "asked_by": asked_by}
+    more = {
+        "member": member,
+        "day": day,
+        "status": WITHDRAWAL.steps["ask"].after,
+        "asked_at": now_ms(),
+        "asked_by": asked_by,
+    }
     added = insert(withdrawal).values(**request._asdict(), **more).returning(withdrawal.c.withdrawal_no)
     number = int((await connection.execute(added)).scalar_one())
     detail = {**request._asdict(), "amount_fen": format_money(request.amount_fen), "key": asked_by}
@@ -180,7 +186,7 @@ async def cancel(connection: AsyncConnection, member: str, number: int) -> Row[A
         text = f"withdrawal {number} is {found.state}; to cancel it must be {' or '.join(CANCELLABLE)}"
         raise Refused("ILLEGAL_STEP", text)
     allow(WITHDRAWAL, "cancel", number, found.status)
-    if found.state == "ACCEPTED":
+    if found.state == WITHDRAWAL.steps["accept"].after:
         await cash.lapsed(connection, found.cash_id)
         await proposals.lapse(connection, actor(member), "cash", [found.cash_id])
     await connection.execute(
@@ -223,7 +229,10 @@ async def give_back(connection: AsyncConnection, by: str, number: int) -> int:
     """
     await audit.lock(connection)
     found = await withdrawal_states.find(connection, number)
-    if found.state == "HELD" and (stop := (await stops.of(connection, [found.cash_id])).get(found.cash_id)) is not None:
+    if (
+        found.state in WITHDRAWAL_SEEN.before("stop")
+        and (stop := (await stops.of(connection, [found.cash_id])).get(found.cash_id)) is not None
+    ):
         await advance(connection, withdrawal, WITHDRAWAL, by, "stop", [number], {"reason": str(stop)})
         found = await withdrawal_states.find(connection, number)
     if not found.owed:

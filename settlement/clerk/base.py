@@ -12,14 +12,14 @@ from settlement.base.paging import Page, PageRequest
 from settlement.base.units import in_units
 from settlement.clerk.group import ANYBODY, act, clerk, joined, read, show
 from settlement.clerk.options import DAY, NUMBER
-from settlement.documents.kinds import PROPOSAL
+from settlement.documents.kinds import PROPOSAL, PROPOSED
 from settlement.service import documents, movements, waiting
 from settlement.service.commands import on_database
 from settlement.service.listings import PAGE
 
 
 @clerk.command("proposals")
-@click.option("--status", type=click.Choice(PROPOSAL.states), default="PROPOSED", show_default=True)
+@click.option("--status", type=click.Choice(PROPOSAL.states), default=PROPOSED, show_default=True)
 @PAGE
 @click.pass_obj
 def list_proposals(by: str, status: str, page: PageRequest) -> None:

@@ -28,7 +28,7 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.tax_profiles import Buyer
-from settlement.documents.statements import INVOICE
+from settlement.documents.statements import INVOICE, ISSUED
 from settlement.tables.base import trading_day
 from settlement.tables.papers import invoice
 
@@ -166,7 +166,7 @@ async def write(connection: AsyncConnection, content: Mapping[str, Any], **colum
         "total_fen": content["amount_fen"],
         "content": made.decode(),
         "hash": bytes.fromhex(digest(made)),
-        "status": "ISSUED",
+        "status": ISSUED,
         "corrects": content.get("corrects"),
         "replaces": content.get("replaces"),
         "made_at": now_ms(),

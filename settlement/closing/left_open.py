@@ -19,6 +19,7 @@ from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.load_outs import CLAIM, UNCOLLECTED
 from settlement.documents.lots import AT_WAREHOUSE, GONE, IN_POOL
 from settlement.documents.reconciliation import BREAK_LISTED
+from settlement.documents.statements import CORRECTION_PROPOSED
 from settlement.reconciliation import breaks, three_way
 from settlement.tables.banking import bank_match, payment_answer, payment_in_file, payment_order
 from settlement.tables.base import proposal
@@ -124,7 +125,7 @@ async def _papers(connection: AsyncConnection) -> list[Open]:
         for row in await connection.execute(disputed)
     ]
     asked = select(invoice.c.invoice_no, invoice.c.status, invoice.c.correction_by)
-    asked = asked.where(invoice.c.status == "CORRECTION_PROPOSED").order_by(invoice.c.invoice_no)
+    asked = asked.where(invoice.c.status == CORRECTION_PROPOSED).order_by(invoice.c.invoice_no)
     return found + [
         Open(
             "invoice", str(row.invoice_no), row.status, f"a correction of {row.correction_by} waits for another person"

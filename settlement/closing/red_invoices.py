@@ -29,7 +29,7 @@ from settlement.closing.canonical import canonical
 from settlement.closing.invoice_parts import Part
 from settlement.closing.invoices import Invoice
 from settlement.closing.tax_profiles import Buyer
-from settlement.documents.statements import INVOICE
+from settlement.documents.statements import CORRECTION_PROPOSED, INVOICE
 from settlement.tables.papers import invoice
 
 LONGEST_REASON: Final = 500
@@ -72,7 +72,7 @@ async def propose(
     values: dict[str, Any] = {"reason": reason, "again": again, "correction_by": by}
     if parts:
         found = await invoices.find(connection, number)
-        if found.status == "ISSUED":
+        if found.status in INVOICE.before("propose_correction"):
             # For an invoice in any other state, the state machine refuses the proposal and gives the reason.
             lines = found.content["lines"]
             values["parts"] = _written(invoice_parts.checked(parts, await _left(connection, number, lines)))
@@ -135,7 +135,7 @@ async def _asked(connection: AsyncConnection, number: int) -> _Asked:
     columns = invoice.c
     query = select(columns.content, columns.status, columns.parts).where(columns.invoice_no == number)
     row = (await connection.execute(query)).first()
-    if row is None or row.status != "CORRECTION_PROPOSED":
+    if row is None or row.status != CORRECTION_PROPOSED:
         # Which the machine refuses.
         return _Asked((), (), ())
     lines = msgspec.json.decode(row.content)["lines"]

@@ -157,7 +157,7 @@ async def _write(
                     **about,
                     "content": text.decode(),
                     "hash": bytes.fromhex(found),
-                    "status": "ISSUED",
+                    "status": ACCOUNT_STATEMENT.steps["issue"].after,
                     "issued_at": now_ms(),
                 }
             )
@@ -269,7 +269,9 @@ async def accept_due(connection: AsyncConnection, today: date) -> int:
     """Accept the statements to which nobody objected in time, and return how many; the service does it once a day."""
     await audit.lock(connection)
     columns = account_statement.c
-    late = select(columns.statement_no).where(columns.status == "ISSUED", columns.due_day < today)
+    late = select(columns.statement_no).where(
+        columns.status.in_(ACCOUNT_STATEMENT.before("accept")), columns.due_day < today
+    )
     numbers = list(await connection.scalars(late.order_by(columns.statement_no)))
     await _accept(connection, "accept", SERVICE, numbers, None)
     return len(numbers)

@@ -5,7 +5,7 @@ And of payments that a clerk ties to recorded money, and of the voids of wrong s
 
 from typing import Final
 
-from settlement.documents.machine import CLERK, MEMBER, OPERATOR, Machine, Step
+from settlement.documents.machine import CLERK, ENGINE, MEMBER, OPERATOR, Machine, Step
 
 PAYEE_ACCOUNT: Final = Machine(
     "payee_account",
@@ -68,23 +68,34 @@ WITHDRAWAL: Final = Machine(
 """Once accepted it is money out like any other, and its state follows from that. It is stopped, and its money given
 back, where its member is not active any more or its payee has ended.
 """
-WITHDRAWAL_STATES: Final = (
-    *WITHDRAWAL.states,
-    "APPROVED",
-    "REFUSED",
-    "HELD",
-    "SENT",
-    "PAID",
-    "REJECTED",
-    "RETURNED",
+WITHDRAWAL_SEEN: Final = Machine(
+    "withdrawal",
+    {
+        **WITHDRAWAL.steps,
+        "cancel": Step((*WITHDRAWAL.before("cancel"), "HELD"), "CANCELLED", (MEMBER,)),
+        "stop": Step(("HELD",), "CANCELLED"),
+        "approve": Step(("ACCEPTED",), "APPROVED", people=2),
+        "decline_money": Step(("ACCEPTED",), "DECLINED"),
+        "refuse": Step(("APPROVED",), "REFUSED", (ENGINE,)),
+        "complete": Step(("APPROVED",), "HELD", (ENGINE,)),
+        "send": Step(("HELD",), "SENT"),
+        "pay": Step(("HELD", "SENT", "REJECTED"), "PAID"),
+        "reject": Step(("SENT", "PAID"), "REJECTED"),
+        "return": Step(("PAID",), "RETURNED"),
+    },
 )
-"""The states that a member sees (``settlement.banking.withdrawal_states``)."""
-WITHDRAWAL_UNSENT: Final = ("ASKED", "ACCEPTED", "APPROVED", "HELD")
-"""The states that a member sees of a withdrawal that is in no payment file yet."""
-WITHDRAWAL_UNDECIDED: Final = ("ASKED", "ACCEPTED", "APPROVED")
-"""The states that a member sees of a withdrawal before its money has left the account."""
-CANCELLABLE: Final = ("ASKED", "ACCEPTED", "HELD")
-"""The states that a member sees of a withdrawal that it may cancel."""
+"""A withdrawal as its member sees it: its own steps with those of the money, of its file, and of the bank.
+
+No table has these states; they follow from several (``settlement.banking.withdrawal_states``).
+"""
+WITHDRAWAL_STATES: Final = WITHDRAWAL_SEEN.states
+_ENDED: Final = ("decline", "cancel", "stop", "decline_money", "refuse")
+WITHDRAWAL_UNSENT: Final = WITHDRAWAL_SEEN.within("ask", "send", "pay", *_ENDED)
+"""The withdrawal has not ended and is in no payment file yet."""
+WITHDRAWAL_UNDECIDED: Final = WITHDRAWAL_SEEN.within("ask", "complete", *_ENDED)
+"""The withdrawal has not ended, and its money has not left the account."""
+CANCELLABLE: Final = WITHDRAWAL_SEEN.before("cancel")
+"""The member may cancel the withdrawal."""
 
 WITHDRAWAL_LIMIT: Final = Machine(
     "withdrawal_limit",

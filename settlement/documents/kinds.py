@@ -20,6 +20,8 @@ PROPOSAL: Final = Machine(
         "decline": Step(("PROPOSED",), "DECLINED"),
     },
 )
+PROPOSED: Final = PROPOSAL.steps["propose"].after
+"""The proposal waits for its second person."""
 
 
 class Net(Enum):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from settlement.documents.machine import ENGINE, Machine, Step
+from settlement.documents.machine import CLERK, ENGINE, Machine, Step
 
 _MONEY: Final = {
     "propose": Step((), "PROPOSED"),
@@ -25,9 +25,25 @@ FEE_PAYOUT: Final = Machine("fee_payout", _MONEY)
 CORRECTION_COUNTS: Final = CORRECTION.without(CORRECTION.after("decline", "refuse"))
 """The correction moves money, or may yet; a claim has one such payment."""
 
-OUTBOX_UNSENT: Final = ("PENDING", "SENDING")
+_UNANSWERED: Final = ("PENDING", "SENDING", "SENT")
+OUTBOX: Final = Machine(
+    "outbox",
+    {
+        "queue": Step((), "PENDING", (CLERK, ENGINE)),
+        "begin": Step(("PENDING",), "SENDING", (ENGINE,)),
+        "miss": Step(("SENDING",), "PENDING", (ENGINE,)),
+        "arrive": Step(("SENDING",), "SENT", (ENGINE,)),
+        "complete": Step(_UNANSWERED, "DONE", (ENGINE,)),
+        "refuse": Step(_UNANSWERED, "REFUSED", (ENGINE,)),
+    },
+)
+"""Sending begins; then the frame arrives in the journal, or is not found there. An answer may come before that is seen.
+
+An item of the outbox is no document that people see, so ``goldx clerk states`` leaves it out.
+"""
+OUTBOX_UNSENT: Final = OUTBOX.within("queue", "arrive", "complete", "refuse")
 """The item waits to be appended to the journal, or its append may not have arrived."""
-OUTBOX_OPEN: Final = (*OUTBOX_UNSENT, "SENT")
+OUTBOX_OPEN: Final = OUTBOX.open
 """The engine has not answered yet."""
-OUTBOX_CLOSED: Final = ("DONE", "REFUSED")
+OUTBOX_CLOSED: Final = OUTBOX.final
 """The engine has answered."""

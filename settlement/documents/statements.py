@@ -27,5 +27,13 @@ INVOICE: Final = Machine(
     },
 )
 """Red invoices with numbers of their own cancel an invoice out, whole or by parts; ``approve_part`` leaves a rest."""
+ISSUED: Final = INVOICE.steps["issue"].after
+CORRECTION_PROPOSED: Final = INVOICE.steps["propose_correction"].after
+"""A correction waits for its second person; the invoice stands as it is."""
 INVOICE_CORRECTED: Final = INVOICE.after("approve_correction", "cancel_out")
 """The states of what two people have made: an invoice that is cancelled out, and a red one."""
+
+
+def seen_by_member(status: str) -> str:
+    """Return the state of an invoice as its member sees it, which learns of a correction once it is made."""
+    return ISSUED if status == CORRECTION_PROPOSED else status

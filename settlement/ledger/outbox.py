@@ -16,6 +16,7 @@ from settlement.base import bulk
 from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS
+from settlement.documents.ledger import OUTBOX
 from settlement.tables.ledger import outbox
 
 
@@ -63,7 +64,9 @@ async def put(connection: AsyncConnection, kind: str, by: str, moves: Iterable[t
 
 async def _refused(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> dict[int, int]:
     """Return how many items of each of these documents the engine has refused."""
-    query = select(outbox.c.subject, func.count()).where(outbox.c.kind == kind, outbox.c.status == "REFUSED")
+    query = select(outbox.c.subject, func.count()).where(
+        outbox.c.kind == kind, outbox.c.status.in_(OUTBOX.after("refuse"))
+    )
     counts = await connection.execute(query.where(among(outbox.c.subject, subjects)).group_by(outbox.c.subject))
     return {row[0]: int(row[1]) for row in counts}
 
@@ -93,9 +96,12 @@ async def close(
     connection: AsyncConnection, outcomes: Sequence[tuple[str, int]], refusals: dict[str, tuple[int, str]]
 ) -> None:
     """Record answers of the engine: (reference, sequence) of each done item, (sequence, reason) of refused ones."""
-    rows = [{"reference": ref, "status": "DONE", "sequence": sequence, "reason": None} for ref, sequence in outcomes]
+    rows = [
+        {"reference": ref, "status": OUTBOX.steps["complete"].after, "sequence": sequence, "reason": None}
+        for ref, sequence in outcomes
+    ]
     rows += [
-        {"reference": ref, "status": "REFUSED", "sequence": sequence, "reason": reason}
+        {"reference": ref, "status": OUTBOX.steps["refuse"].after, "sequence": sequence, "reason": reason}
         for ref, (sequence, reason) in refusals.items()
     ]
     await bulk.update(connection, outbox, rows)

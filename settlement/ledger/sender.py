@@ -15,11 +15,12 @@ from settlement.base import sub_accounts
 from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS
-from settlement.documents.ledger import OUTBOX_UNSENT
+from settlement.documents.ledger import OUTBOX, OUTBOX_UNSENT
 from settlement.ledger import cash
 from settlement.ledger.outbox import legs_of
 from settlement.tables.ledger import outbox, trading_account
 
+_PENDING, _SENDING, _SENT = (OUTBOX.steps[step].after for step in ("queue", "begin", "arrive"))
 _PER_FRAME: Final = 500
 _SENDER_LOCK: Final = 0x5E4D
 """Advisory lock: one service sends at a time, should two be running."""
@@ -56,7 +57,7 @@ class Sender:
     async def _send(self) -> int:
         """Number the next frame, record it and the journal's end before it on its items, and append it."""
         columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.by)
-        query = select(*columns).where(outbox.c.status == "PENDING")
+        query = select(*columns).where(outbox.c.status == _PENDING)
         async with self._engine.connect() as connection:
             waiting = (await connection.execute(query.order_by(outbox.c.number).limit(_PER_FRAME))).all()
         if not waiting:
@@ -66,10 +67,10 @@ class Sender:
         end = await self._journal.end()
         frame = self._frames.make(commands)
         numbered = {"writer": self._frames.writer, "frame": self._frames.number}
-        await self._mark(items, status="SENDING", journal_end=str(end), **numbered)
+        await self._mark(items, status=_SENDING, journal_end=str(end), **numbered)
         await self._journal.append_raw(frame)
         self._frames.arrived()
-        await self._mark(items, status="SENT", sent_at=now_ms())
+        await self._mark(items, status=_SENT, sent_at=now_ms())
         return len(items)
 
     async def _commands(self, waiting: Sequence[Any]) -> tuple[AnyCommand, ...]:
@@ -90,13 +91,13 @@ class Sender:
         return tuple(commands)
 
     async def _recover(self) -> None:
-        sending = select(outbox).where(outbox.c.status == "SENDING").order_by(outbox.c.number)
+        sending = select(outbox).where(outbox.c.status == _SENDING).order_by(outbox.c.number)
         async with self._engine.connect() as connection:
             rows = (await connection.execute(sending)).all()
         for (writer, frame, end), group in groupby(rows, key=lambda row: (row.writer, row.frame, row.journal_end)):
             found = await self._journal.find(writer, frame, parse_entry_id(end.encode()))
             items = [row.reference for row in group]
-            await self._mark(items, status="PENDING" if found is None else "SENT", sent_at=found and found.ms)
+            await self._mark(items, status=_PENDING if found is None else _SENT, sent_at=found and found.ms)
 
     async def _mark(self, references: list[str], **values: object) -> None:
         still_open = outbox.c.status.in_(OUTBOX_UNSENT)

@@ -19,7 +19,7 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.proposals import Proposal
 from settlement.base.units import in_units
 from settlement.charges import tariff as figures
-from settlement.documents.kinds import MOVEMENTS
+from settlement.documents.kinds import MOVEMENTS, PROPOSED
 from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.machines import MACHINES
 from settlement.reconciliation import breaks
@@ -206,11 +206,11 @@ class Shown(NamedTuple):
     @property
     def finished(self) -> bool:
         """Return whether the outcome is final: it is decided, and the engine has answered everything sent there."""
-        return self.status != "PROPOSED" and all(answer.status not in OUTBOX_OPEN for answer in self.answers)
+        return self.status != PROPOSED and all(answer.status not in OUTBOX_OPEN for answer in self.answers)
 
 
 async def proposals_with_lots(
-    connection: AsyncConnection, page: PageRequest = ALL, *, status: str = "PROPOSED"
+    connection: AsyncConnection, page: PageRequest = ALL, *, status: str = PROPOSED
 ) -> Page[Shown]:
     """Return the proposals of a status, oldest first, with their lots and accounts. Raises BadValue."""
     rows = await proposals.listing(connection, page, status=status)

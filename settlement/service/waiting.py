@@ -15,7 +15,9 @@ from settlement.base import registry
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, bad_cursor, cut_in_order
 from settlement.closing import close, red_invoices, signing
+from settlement.documents.banking import WITHDRAWAL
 from settlement.documents.closing import CAPACITIES, CLOSED, DAY_DIFFERENCE
+from settlement.documents.kinds import PROPOSED
 from settlement.documents.machine import CLERK, OPERATOR
 from settlement.documents.reconciliation import BREAK_WAITS
 from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
@@ -119,7 +121,7 @@ async def _proposals(connection: AsyncConnection, by: str, held: Iterable[str]) 
     """Return the proposals of others that a person may decide."""
     columns = proposal.c
     query = select(columns.proposal_id, columns.kind, columns.proposed_by, columns.proposed_at)
-    query = query.where(columns.status == "PROPOSED", columns.proposed_by != by).order_by(columns.proposal_id)
+    query = query.where(columns.status == PROPOSED, columns.proposed_by != by).order_by(columns.proposal_id)
     found = []
     for row in await connection.execute(query):
         by_risk = row.kind == _DECIDED_BY_RISK
@@ -170,7 +172,7 @@ async def _breaks(connection: AsyncConnection, by: str) -> list[Waiting]:
 
 async def _payments(connection: AsyncConnection) -> list[Waiting]:
     """Return the withdrawals that are asked for, and the orders that are approved and in no payment file."""
-    asked = await withdrawal_states.listing(connection, state="ASKED")
+    asked = await withdrawal_states.listing(connection, state=WITHDRAWAL.steps["ask"].after)
     found = [
         Waiting(
             "withdrawal",

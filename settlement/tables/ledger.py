@@ -26,8 +26,8 @@ from settlement.documents.ledger import (
     CORRECTION,
     CORRECTION_COUNTS,
     FEE_PAYOUT,
+    OUTBOX,
     OUTBOX_CLOSED,
-    OUTBOX_OPEN,
     OUTBOX_UNSENT,
 )
 from settlement.tables.columns import folded, integer, is_in, metadata, number, one_of, string, total
@@ -185,7 +185,7 @@ outbox = Table(
     Column("subject", BigInteger, nullable=False),
     Column("legs", JSONB, nullable=False),
     string("by"),
-    string("status", default="PENDING"),
+    string("status", default=OUTBOX.steps["queue"].after),
     integer("created_at"),
     string("writer", null=True),
     integer("frame", null=True),
@@ -194,7 +194,7 @@ outbox = Table(
     integer("sequence", null=True),
     string("reason", null=True),
     one_of("kind", MOVEMENTS),
-    one_of("status", (*OUTBOX_OPEN, *OUTBOX_CLOSED)),
+    one_of("status", OUTBOX.states),
     CheckConstraint(
         f"({is_in('status', OUTBOX_CLOSED)}) = (sequence IS NOT NULL) AND (status = 'REFUSED') = (reason IS NOT NULL)",
         name="answered_by_an_event",

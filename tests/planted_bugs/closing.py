@@ -64,8 +64,8 @@ BUGS = (
     Bug(
         "what a person has proposed waits for that person",
         "service/waiting.py",
-        'columns.status == "PROPOSED", columns.proposed_by != by)',
-        'columns.status == "PROPOSED")',
+        "columns.status == PROPOSED, columns.proposed_by != by)",
+        "columns.status == PROPOSED)",
     ),
     Bug(
         "somebody who has signed a day may sign it again",

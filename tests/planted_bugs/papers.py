@@ -67,7 +67,12 @@ BUGS = (
     Bug("what is frozen for orders is available", CONTENT, "available = balance - orders -", "available = balance -"),
     Bug("a lot that has left is in the statement", SOURCES, "WHERE newest.alive = 1", "WHERE newest.alive >= 0"),
     Bug("a member confirms what is another's", STATEMENTS, "member not in (None, row.member)", "member == ''"),
-    Bug("an objection does not stop time", STATEMENTS, 'columns.status == "ISSUED", columns.due', "columns.due"),
+    Bug(
+        "an objection does not stop time",
+        STATEMENTS,
+        'columns.status.in_(ACCOUNT_STATEMENT.before("accept")), columns.due',
+        "columns.due",
+    ),
     Bug("a statement is accepted a day early", STATEMENTS, "columns.due_day < today", "columns.due_day <= today"),
     Bug("a statement is made anew", STATEMENTS, "elif kept.hex() != found:", "elif False:"),
     Bug(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import settlement
-from settlement.documents import charges, custody, ledger, load_outs, lots, recycling
+from settlement.banking import withdrawal_states
+from settlement.documents import banking, charges, custody, ledger, load_outs, lots, recycling
 from settlement.documents.machine import Machine, Step
 from settlement.documents.machines import MACHINES
 
@@ -49,6 +50,15 @@ GROUPS: list[tuple[tuple[str, ...], str]] = [
     (recycling.REPORT_WAITING, "REVIEW DUE"),
     (ledger.BANK_REFERENCE_USED, "PROPOSED SENDING DONE"),
     (ledger.OUTBOX_OPEN, "PENDING SENDING SENT"),
+    (ledger.OUTBOX_UNSENT, "PENDING SENDING"),
+    (ledger.OUTBOX_CLOSED, "DONE REFUSED"),
+    (
+        banking.WITHDRAWAL_STATES,
+        "ASKED ACCEPTED DECLINED CANCELLED APPROVED REFUSED HELD SENT PAID REJECTED RETURNED",
+    ),
+    (banking.WITHDRAWAL_UNSENT, "ASKED ACCEPTED APPROVED HELD"),
+    (banking.WITHDRAWAL_UNDECIDED, "ASKED ACCEPTED APPROVED"),
+    (banking.CANCELLABLE, "ASKED ACCEPTED HELD"),
 ]
 
 
@@ -68,7 +78,7 @@ def test_a_state_that_a_machine_gains_is_in_the_groups_that_it_belongs_to() -> N
 
 def test_no_other_module_spells_out_a_set_of_states() -> None:
     """Two states of one machine side by side belong into ``settlement.documents``, in SQL texts too."""
-    machines = [set(machine.states) for machine in MACHINES.values()]
+    machines = [set(machine.states) for machine in (*MACHINES.values(), ledger.OUTBOX, banking.WITHDRAWAL_SEEN)]
     side_by_side = re.compile(r"""(["'])([A-Z_]+)\1,\s*(["'])([A-Z_]+)\3""")
     root = Path(settlement.__file__).parent
     allowed = {root / "documents", root / "migrations" / "versions"}
@@ -80,3 +90,29 @@ def test_no_other_module_spells_out_a_set_of_states() -> None:
         if any({match[2], match[4]} <= states for states in machines)
     ]
     assert found == []
+
+
+def test_no_route_answers_with_a_state_of_its_own() -> None:
+    """The machine says what a step leads to; a route that spells it out would go on saying it when that changes."""
+    states = {state for machine in MACHINES.values() for state in machine.states}
+    answers = re.compile(r"""["'](?:state|status)["']: ["']([A-Z_]+)["']""")
+    root = Path(settlement.__file__).parent.parent / "api"
+    found = [
+        f"{path.relative_to(root.parent)}: {match[0]}"
+        for path in sorted(root.rglob("*.py"))
+        for match in answers.finditer(path.read_text())
+        if match[1] in states
+    ]
+    assert found == []
+
+
+def test_what_a_member_sees_of_a_withdrawal_are_its_own_states_and_those_of_its_money() -> None:
+    """And the page about them, in ``withdrawal_states``, has each of them."""
+    seen = banking.WITHDRAWAL_SEEN
+    ended = ledger.CASH_TRANSFER.after("decline", "refuse")
+    assert set(ended) == set(seen.after("decline_money", "refuse")), "the state of money that never left is shown"
+    for name, step in banking.WITHDRAWAL.steps.items():
+        assert seen.steps[name].after == step.after
+        assert name == "stop" or set(step.before) <= set(seen.steps[name].before)
+    described = re.findall(r"^([A-Z]+) ", str(withdrawal_states.__doc__), re.MULTILINE)
+    assert sorted(described) == sorted(seen.states)
