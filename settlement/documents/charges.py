@@ -14,6 +14,7 @@ FEE_BILL: Final = Machine(
         "refuse": Step(("SENDING",), "ARREAR", (ENGINE,)),
         "replace": Step(("ARREAR", "DECLINED"), "REPLACED"),
     },
+    "fee_bill",
 )
 BILL_UNDER_WAY: Final = FEE_BILL.within("propose", "decline", "pay", "refuse")
 """The bill waits for its approval or for the engine."""

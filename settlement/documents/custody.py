@@ -41,6 +41,7 @@ PLEDGE: Final = Machine(
         "release": Step(("RELEASING",), "RELEASED", (ENGINE,)),
         "refuse_release": Step(("RELEASING",), "LIVE", (ENGINE,)),
     },
+    "encumbrance",
 )
 LEGAL_HOLD: Final = Machine(
     "legal_hold",
@@ -56,6 +57,7 @@ LEGAL_HOLD: Final = Machine(
         "release": Step(("RELEASING",), "RELEASED", (ENGINE,)),
         "refuse_release": Step(("RELEASING",), "LIVE", (ENGINE,)),
     },
+    "encumbrance",
 )
 BOUND: Final = union(PLEDGE.within("place", "release"), LEGAL_HOLD.within("place", "release"))
 """The grams of the pledge or hold lie in the sub-account."""

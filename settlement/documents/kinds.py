@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
-from settlement.documents.machine import Machine, Step
+from settlement.documents.machine import CLERK, OPERATOR, Machine, Step
 
 PROPOSAL: Final = Machine(
     "proposal",
@@ -68,12 +68,16 @@ class Kind(NamedTuple):
 
     ``decided_by``: the module, or the name in one (``module:name``), that acts on the decision; a string, since this
     folder imports none of those above it. ``table``: the table that the numbers in ``subjects`` are of.
-    ``movement``: what goes to the engine on approval, if anything does.
+    ``movement``: what goes to the engine on approval, if anything does. ``of``: the kind of these documents, if it is
+    not the proposal's own. ``permission``: what whoever decides must hold; ``approve``: the command that approves.
     """
 
     decided_by: str
     table: str
     movement: Movement | None = None
+    of: str = ""
+    permission: str = CLERK
+    approve: str = "goldx clerk approve"
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -84,17 +88,23 @@ KINDS: Final[Mapping[str, Kind]] = {
         Movement(gold=Net.IN, own_stock=StockEffect.FOLLOWS, is_deposit=True),
     ),
     "receipt_cancel": Kind(
-        "settlement.custody.receipt_cancels", "receipt", Movement(gold=Net.OUT, own_stock=StockEffect.FOLLOWS)
+        "settlement.custody.receipt_cancels",
+        "receipt",
+        Movement(gold=Net.OUT, own_stock=StockEffect.FOLLOWS),
+        of="receipt",
     ),
     "pledge": Kind("settlement.custody.encumbrances:PLEDGING", "encumbrance", Movement()),
-    "pledge_release": Kind("settlement.custody.encumbrances:RELEASING_PLEDGE", "encumbrance", Movement()),
+    "pledge_release": Kind("settlement.custody.encumbrances:RELEASING_PLEDGE", "encumbrance", Movement(), of="pledge"),
     "legal_hold": Kind("settlement.custody.encumbrances:HOLDING", "encumbrance", Movement()),
-    "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", "encumbrance", Movement()),
+    "legal_lift": Kind("settlement.custody.encumbrances:LIFTING", "encumbrance", Movement(), of="legal_hold"),
     "load_out": Kind(
         "settlement.load_outs.application", "load_out", Movement(gold=Net.OUT, own_stock=StockEffect.GIVES_PART)
     ),
     "load_out_cancel": Kind(
-        "settlement.load_outs.cancels", "load_out", Movement(gold=Net.IN, own_stock=StockEffect.REGAINS_PART)
+        "settlement.load_outs.cancels",
+        "load_out",
+        Movement(gold=Net.IN, own_stock=StockEffect.REGAINS_PART),
+        of="load_out",
     ),
     "correction": Kind(
         "settlement.ledger.corrections",
@@ -104,14 +114,14 @@ KINDS: Final[Mapping[str, Kind]] = {
     "fee_payout": Kind("settlement.ledger.fee_payouts", "fee_payout", Movement(cash=Net.IN, cash_against="fee_income")),
     "fee": Kind("settlement.charges.bills", "fee_bill", Movement(cash=Net.OUT, cash_against="fee_income")),
     "transfer": Kind("settlement.custody.transfers", "transfer"),
-    "pickup_code": Kind("settlement.load_outs.handing_over", "load_out"),
+    "pickup_code": Kind("settlement.load_outs.handing_over", "load_out", of="load_out"),
     "claim": Kind("settlement.load_outs.claims", "claim"),
     "tariff": Kind("settlement.charges.tariff", "tariff"),
     "acceptance": Kind("settlement.lots.acceptance", "acceptance"),
     "provenance": Kind("settlement.lots.provenance", "provenance"),
-    "lot_lift": Kind("settlement.intake.intake:Lift", "lot"),
-    "lot_return": Kind("settlement.intake.intake:Return", "lot"),
-    "weight_correction": Kind("settlement.intake.weight_corrections", "lot"),
+    "lot_lift": Kind("settlement.intake.intake:Lift", "lot", of="lot"),
+    "lot_return": Kind("settlement.intake.intake:Return", "lot", of="lot"),
+    "weight_correction": Kind("settlement.intake.weight_corrections", "lot", of="lot"),
     "bank_tie": Kind("settlement.banking.ties", "bank_tie"),
     "bank_void": Kind("settlement.banking.voids", "bank_void"),
     "virtual_account_end": Kind("settlement.banking.virtual_accounts", "virtual_account_end"),
@@ -119,11 +129,18 @@ KINDS: Final[Mapping[str, Kind]] = {
     "withdrawal_limit": Kind("settlement.banking.withdrawal_limits", "withdrawal_limit"),
     "warehouse_key": Kind("settlement.reconciliation.warehouse_keys", "warehouse_key"),
     "inventory_count": Kind("settlement.reconciliation.count_sessions", "inventory_count"),
-    "break_write_off": Kind("settlement.reconciliation.resolutions", "recon_break"),
-    "day_difference": Kind("settlement.closing.taking_over", "day_difference"),
+    "break_write_off": Kind("settlement.reconciliation.resolutions", "recon_break", of="break"),
+    "day_difference": Kind(
+        "settlement.closing.taking_over",
+        "day_difference",
+        permission=OPERATOR,
+        approve="goldx day difference approve",
+    ),
 }
 """By the name that proposals, outbox, ledger entries and references have for it."""
 
+DOCUMENTS: Final[Mapping[str, str]] = {name: kind.of or name for name, kind in KINDS.items()}
+"""The kind of document that each kind of proposal is about (``settlement.documents.machines``)."""
 MOVEMENTS: Final[Mapping[str, Movement]] = {name: kind.movement for name, kind in KINDS.items() if kind.movement}
 """The kinds that go to the engine; each name is also the first half of an outbox item's reference."""
 

@@ -11,7 +11,7 @@ _MONEY: Final = {
     "complete": Step(("SENDING",), "DONE", (ENGINE,)),
     "refuse": Step(("SENDING",), "REFUSED", (ENGINE,)),
 }
-CASH_TRANSFER: Final = Machine("cash", {**_MONEY, "lapse": Step(("PROPOSED",), "DECLINED", (ENGINE,))})
+CASH_TRANSFER: Final = Machine("cash", {**_MONEY, "lapse": Step(("PROPOSED",), "DECLINED", (ENGINE,))}, "cash_transfer")
 """It lapses when the member cancels the withdrawal that it is."""
 BANK_REFERENCE_USED: Final = CASH_TRANSFER.without(CASH_TRANSFER.after("decline", "refuse"))
 """No other transfer of money may have the same bank reference."""

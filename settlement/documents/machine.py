@@ -39,10 +39,19 @@ class Step(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """The steps of one kind of document, in the order in which its life usually takes them."""
+    """The steps of one kind of document, in the order in which its life usually takes them.
+
+    ``table_name``: the table of these documents, if it has another name than the kind.
+    """
 
     kind: str
     steps: Mapping[str, Step]
+    table_name: str = ""
+
+    @property
+    def table(self) -> str:
+        """The name of the table of these documents."""
+        return self.table_name or self.kind
 
     @property
     def states(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ BREAK: Final = Machine(
         "reopen": Step(("EXPLAINED", "RESOLVED", "WRITTEN_OFF"), "OPEN", (CLERK, ENGINE)),
         "correct": Step(("OPEN", "EXPLAINED", "RESOLVED", "WRITTEN_OFF"), CORRECTED, (CLERK, ENGINE)),
     },
+    "recon_break",
 )
 """A run reopens a resolved break whenever it finds it again, the others where the difference has grown or changed."""
 WRITTEN_OFF: Final = BREAK.steps["write_off"].after

@@ -14,25 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH
 from settlement.base.database import among
 from settlement.base.sub_accounts import HOLD, PLEDGE, Legs, sub_account
-from settlement.documents.kinds import MOVEMENTS
-from settlement.documents.machine import Machine
+from settlement.documents.kinds import KINDS, MOVEMENTS
 from settlement.documents.machines import MACHINES
 from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
 from settlement.ledger.outbox import reference_of
 from settlement.reconciliation.histories import Facts
 from settlement.reconciliation.since import Since
-from settlement.tables.charges import fee_bill
-from settlement.tables.custody import encumbrance, receipt
+from settlement.tables.custody import receipt
 from settlement.tables.ledger import (
     cash_transfer,
-    correction,
-    fee_payout,
     ledger_account,
     ledger_entry,
     outbox,
     posting,
 )
 from settlement.tables.load_outs import load_out
+from settlement.tables.schema import metadata
 
 
 def _cash(row: Row[Any]) -> Legs:
@@ -87,31 +84,33 @@ def _bound(purpose: str, direction: int) -> Callable[[Row[Any]], Legs]:
 
 
 class _Kind(NamedTuple):
-    """How documents of a kind of movement are read: their table, the legs that follow from a row, and the machine.
+    """How documents of a kind of movement are read.
 
-    ``done``: the step of the machine after which the movement has been made; none if another movement follows it.
+    ``legs``: those that follow from a row. ``done``: the step of the document's machine after which the movement has
+    been made; none if another movement follows it.
     """
 
-    table: Table
     legs: Callable[[Row[Any]], Legs]
-    machine: Machine | None = None
     done: str | None = None
 
 
-KINDS: Final[Mapping[str, _Kind]] = {
-    "cash": _Kind(cash_transfer, _cash, MACHINES["cash"], "complete"),
-    "receipt": _Kind(receipt, _receipt),
-    "receipt_cancel": _Kind(receipt, _receipt_cancel),
-    "correction": _Kind(correction, _correction, MACHINES["correction"], "complete"),
-    "fee_payout": _Kind(fee_payout, _fee_payout, MACHINES["fee_payout"], "complete"),
-    "fee": _Kind(fee_bill, _fee, MACHINES["fee"], "pay"),
-    "load_out": _Kind(load_out, _load_out),
-    "load_out_cancel": _Kind(load_out, _load_out_cancel),
-    "pledge": _Kind(encumbrance, _bound(PLEDGE, 1)),
-    "pledge_release": _Kind(encumbrance, _bound(PLEDGE, -1)),
-    "legal_hold": _Kind(encumbrance, _bound(HOLD, 1)),
-    "legal_lift": _Kind(encumbrance, _bound(HOLD, -1)),
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "cash": _Kind(_cash, "complete"),
+    "receipt": _Kind(_receipt),
+    "receipt_cancel": _Kind(_receipt_cancel),
+    "correction": _Kind(_correction, "complete"),
+    "fee_payout": _Kind(_fee_payout, "complete"),
+    "fee": _Kind(_fee, "pay"),
+    "load_out": _Kind(_load_out),
+    "load_out_cancel": _Kind(_load_out_cancel),
+    "pledge": _Kind(_bound(PLEDGE, 1)),
+    "pledge_release": _Kind(_bound(PLEDGE, -1)),
+    "legal_hold": _Kind(_bound(HOLD, 1)),
+    "legal_lift": _Kind(_bound(HOLD, -1)),
 }
+"""The legs are computed by other code than that which made them, so they are no part of ``settlement.documents.kinds``.
+"""
+TABLES: Final[Mapping[str, Table]] = {kind: metadata.tables[KINDS[kind].table] for kind in _KINDS}
 
 
 async def compare(connection: AsyncConnection, facts: Facts, since: Since | None = None) -> None:
@@ -121,15 +120,16 @@ async def compare(connection: AsyncConnection, facts: Facts, since: Since | None
     newest = {(item.kind, item.subject): item for item in items.values()}
     posted = await _posted(connection, since, [item.sequence for item in items.values() if item.sequence is not None])
     money: dict[int, Row[Any]] = {}
-    for kind, how in KINDS.items():
-        (key,) = how.table.primary_key.columns
-        query = select(key, how.table)
+    for kind, table in TABLES.items():
+        (key,) = table.primary_key.columns
+        query = select(key, table)
         if wanted is not None:
             query = query.where(among(key, wanted[kind]))
         rows = {row[0]: row for row in await connection.execute(query)}
-        if how.table is cash_transfer:
+        if table is cash_transfer:
             money = rows
-        done = how.machine.steps[how.done].after if how.machine and how.done else None
+        how = _KINDS[kind]
+        done = None if how.done is None else MACHINES[kind].steps[how.done].after
         sent = {item.subject for item in items.values() if item.kind == kind}
         made = {number for number, row in rows.items() if done is not None and row.status == done}
         for number in sorted(sent | made):
@@ -155,7 +155,7 @@ def _money(kind: str, number: int, money: Collection[int]) -> int | None:
 
 async def _written_since(connection: AsyncConnection, since: Since) -> dict[str, set[int]]:
     """Return by kind of movement the documents of which they, an item or an entry was written since a proof."""
-    wanted = {kind: since.numbers(how.table.name) for kind, how in KINDS.items()}
+    wanted = {kind: since.numbers(table.name) for kind, table in TABLES.items()}
     entries = select(ledger_entry.c.reference).where(ledger_entry.c.sequence > since.sequence)
     entries = entries.where(ledger_entry.c.kind.in_(MOVEMENTS))
     references = set(await connection.scalars(entries)) | since.changed.get(outbox.name, frozenset())

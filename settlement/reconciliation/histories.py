@@ -39,47 +39,31 @@ from settlement.documents.machines import MACHINES
 from settlement.documents.registered import STANDINGS
 from settlement.reconciliation.breaks import Break
 from settlement.reconciliation.since import Since
-from settlement.tables import (
-    assays,
-    banking,
-    charges,
-    counts,
-    custody,
-    ledger,
-    load_outs,
-    lots,
-    reconciliation,
-    recycling,
-)
 from settlement.tables.base import api_key, audit_log, proposal, staff
 from settlement.tables.changes import watched
 from settlement.tables.charges import fee_accrual
 from settlement.tables.custody import encumbrance
 from settlement.tables.lots import custody_event, lot, lot_lock
+from settlement.tables.reconciliation import warehouse_key
+from settlement.tables.schema import metadata
 
 KIND: Final = "HISTORY"
+_NOT_COMPARED: Final = frozenset(
+    {
+        "lot",
+        "proposal",
+        "assay_exchange_party",
+        "break",
+        "account_statement",
+        "payee_account",
+        "withdrawal",
+        "withdrawal_limit",
+        "invoice",
+        "day_difference",
+    }
+)
 TABLES: Final[Mapping[str, Table]] = {
-    "cash": ledger.cash_transfer,
-    "correction": ledger.correction,
-    "fee_payout": ledger.fee_payout,
-    "receipt": custody.receipt,
-    "pledge": custody.encumbrance,
-    "legal_hold": custody.encumbrance,
-    "transfer": custody.transfer,
-    "load_out": load_outs.load_out,
-    "claim": load_outs.claim,
-    "tariff": charges.tariff,
-    "fee": charges.fee_bill,
-    "counter_ticket": recycling.counter_ticket,
-    "aml_report": recycling.aml_report,
-    "provenance": lots.provenance,
-    "assay_exchange": assays.assay_exchange,
-    "acceptance": lots.acceptance,
-    "warehouse_key": reconciliation.warehouse_key,
-    "inventory_count": counts.inventory_count,
-    "bank_tie": banking.bank_tie,
-    "bank_void": banking.bank_void,
-    "virtual_account_end": banking.virtual_account_end,
+    kind: metadata.tables[machine.table] for kind, machine in MACHINES.items() if kind not in _NOT_COMPARED
 }
 """The documents whose steps are in the audit log, by machine. Lots have custody events, proposals acts of their own."""
 _FORMER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"assay_exchange": ("exchange",)}
@@ -87,7 +71,6 @@ _FORMER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"assay_exchange": ("excha
 
 All entries under a former word are older than those under the present one.
 """
-_ENCUMBRANCES: Final[Mapping[str, str]] = {"pledge": "PLEDGE", "legal_hold": "LEGAL_HOLD"}
 _DECISIONS: Final[Mapping[str, str]] = {"approved": "APPROVED", "declined": "DECLINED", "lapsed": "DECLINED"}
 """State of a proposal after each act that decides it."""
 _EVENT_LOT: Final = custody_event.c.lot_id
@@ -231,8 +214,8 @@ def _written(since: Since, name: str, table: Table) -> set[int]:
 async def _states(connection: AsyncConnection, name: str, table: Table, wanted: Iterable[int] | None) -> dict[int, str]:
     (key,) = table.primary_key.columns
     query = select(key, table.c.status).where(_of(key, wanted))
-    if name in _ENCUMBRANCES:
-        query = query.where(encumbrance.c.kind == _ENCUMBRANCES[name])
+    if table is encumbrance:
+        query = query.where(encumbrance.c.kind == name.upper())
     return {row[0]: row[1] for row in await connection.execute(query)}
 
 
@@ -325,14 +308,14 @@ async def _people(connection: AsyncConnection, facts: Facts, since: Since | None
 
 async def _warehouse_keys(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
     proposes = "warehouse_key.propose"
-    if since is not None and reconciliation.warehouse_key.name not in since.changed and proposes not in since.actions:
+    if since is not None and warehouse_key.name not in since.changed and proposes not in since.actions:
         return
     log = select(audit_log.c.detail).where(audit_log.c.action == proposes)
     log = log.where(audit_log.c.subject.startswith("proposal:"))
     proposed = {}
     for detail in map(json.loads, (await connection.execute(log)).scalars()):
         proposed[detail["key"]] = f"{detail['warehouse']} {detail['fingerprint']}"
-    keys = reconciliation.warehouse_key
+    keys = warehouse_key
     for row in await connection.execute(select(keys).order_by(keys.c.key_no)):
         kept = f"{row.warehouse} {fingerprint(row.public_key)}"
         facts.same(f"warehouse_key:{row.key_no} fingerprint", proposed.get(row.key_no), kept)

@@ -19,67 +19,39 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.proposals import Proposal
 from settlement.base.units import in_units
 from settlement.charges import tariff as figures
-from settlement.documents.kinds import MOVEMENTS, PROPOSED
+from settlement.documents.kinds import DOCUMENTS, MOVEMENTS, PROPOSED
 from settlement.documents.ledger import OUTBOX_OPEN
+from settlement.documents.lots import LOT
 from settlement.documents.machines import MACHINES
 from settlement.reconciliation import breaks
-from settlement.tables.assays import assay_exchange
-from settlement.tables.banking import bank_tie, bank_void, virtual_account, virtual_account_end
+from settlement.tables.banking import bank_tie, virtual_account, virtual_account_end
 from settlement.tables.base import proposal
-from settlement.tables.charges import fee_bill, tariff
-from settlement.tables.closing import day_difference
-from settlement.tables.counts import inventory_count
-from settlement.tables.custody import encumbrance, receipt, transfer, transfer_lot
-from settlement.tables.ledger import cash_transfer, correction, fee_payout, outbox
-from settlement.tables.load_outs import claim, load_out, load_out_lot
-from settlement.tables.lots import acceptance, lot, provenance
-from settlement.tables.papers import invoice
-from settlement.tables.reconciliation import recon_break, warehouse_key
-from settlement.tables.recycling import aml_report, counter_ticket
+from settlement.tables.custody import encumbrance, transfer_lot
+from settlement.tables.ledger import cash_transfer, outbox
+from settlement.tables.load_outs import load_out_lot
+from settlement.tables.lots import lot
+from settlement.tables.schema import metadata
 from settlement.tables.withdrawals import withdrawal_limit
 
 PAUSE: Final = 0.2
 """Seconds between two checks of a proposal whose outcome is waited for."""
 
+_ELSEWHERE: Final = frozenset(
+    {
+        "lot",
+        "proposal",
+        "assay_exchange_party",
+        "account_statement",
+        "withdrawal",
+        "withdrawal_limit",
+        "payee_account",
+    }
+)
+"""The kinds of document that have commands of their own."""
 TABLES: Final[Mapping[str, Table]] = {
-    "cash": cash_transfer,
-    "correction": correction,
-    "fee_payout": fee_payout,
-    "receipt": receipt,
-    "pledge": encumbrance,
-    "legal_hold": encumbrance,
-    "transfer": transfer,
-    "load_out": load_out,
-    "claim": claim,
-    "tariff": tariff,
-    "fee": fee_bill,
-    "acceptance": acceptance,
-    "warehouse_key": warehouse_key,
-    "break": recon_break,
-    "inventory_count": inventory_count,
-    "provenance": provenance,
-    "assay_exchange": assay_exchange,
-    "counter_ticket": counter_ticket,
-    "aml_report": aml_report,
-    "invoice": invoice,
-    "bank_tie": bank_tie,
-    "bank_void": bank_void,
-    "virtual_account_end": virtual_account_end,
-    "day_difference": day_difference,
+    kind: metadata.tables[machine.table] for kind, machine in MACHINES.items() if kind not in _ELSEWHERE
 }
-"""The table of each kind of document that has a number and a status."""
-
-_DOCUMENT_OF: Final = {
-    "receipt_cancel": "receipt",
-    "pledge_release": "pledge",
-    "legal_lift": "legal_hold",
-    "load_out_cancel": "load_out",
-    "pickup_code": "load_out",
-    "break_write_off": "break",
-}
-"""Kinds of proposal about a document whose kind has another name."""
-_OF_LOTS: Final = ("lot_lift", "lot_return", "weight_correction")
-"""Kinds of proposal whose subjects are lots."""
+"""The table of each kind of document that is listed and shown here."""
 
 
 def _table(kind: str) -> Table:
@@ -168,7 +140,7 @@ async def show(connection: AsyncConnection, kind: str, number: int) -> Document:
     row = (await connection.execute(_query(kind).where(_number(_table(kind)) == number))).first()
     if row is None:
         raise BadValue(kind, number, f"the number of a {kind.replace('_', ' ')}")
-    kinds = [kind, *(name for name, of in _DOCUMENT_OF.items() if of == kind)]
+    kinds = [kind, *(name for name, of in DOCUMENTS.items() if of == kind != name)]
     about = proposal.c.subjects.op("@>")(literal([number], proposal.c.subjects.type))
     query = select(proposal).where(proposal.c.kind.in_(kinds), about).order_by(proposal.c.proposal_id)
     shown = ("proposal_id", "kind", "status", "proposed_by", "proposed_at", "decided_by", "decided_at")
@@ -235,8 +207,8 @@ async def _lots_and_accounts(
     connection: AsyncConnection, kind: str, subjects: Sequence[int]
 ) -> tuple[list[int], list[str]]:
     """Return the lots and the trading accounts of documents, each sorted."""
-    name = _DOCUMENT_OF.get(kind, kind)
-    numbers: list[int] = list(subjects) if kind in _OF_LOTS else []
+    name = DOCUMENTS.get(kind, kind)
+    numbers: list[int] = list(subjects) if name == LOT.kind else []
     accounts: set[str] = set()
     if (table := TABLES.get(name)) is not None:
         of = among(_number(table), subjects)

@@ -16,8 +16,8 @@ from settlement.base.database import now_ms
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, bad_cursor, cut_in_order
 from settlement.closing import close, red_invoices, signing
 from settlement.documents.banking import WITHDRAWAL
-from settlement.documents.closing import CAPACITIES, CLOSED, DAY_DIFFERENCE
-from settlement.documents.kinds import PROPOSED
+from settlement.documents.closing import CAPACITIES, CLOSED
+from settlement.documents.kinds import KINDS, PROPOSED
 from settlement.documents.machine import CLERK, OPERATOR
 from settlement.documents.reconciliation import BREAK_WAITS
 from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
@@ -31,8 +31,6 @@ from settlement.tables.papers import account_statement, invoice
 from settlement.tables.reconciliation import recon_break
 
 _DAY_MS: Final = 86_400_000
-_DECIDED_BY_RISK: Final = DAY_DIFFERENCE.kind
-"""The only kind of proposal that is approved with the permission ``operate``; all others need ``settle``."""
 
 
 class Waiting(NamedTuple):
@@ -124,12 +122,11 @@ async def _proposals(connection: AsyncConnection, by: str, held: Iterable[str]) 
     query = query.where(columns.status == PROPOSED, columns.proposed_by != by).order_by(columns.proposal_id)
     found = []
     for row in await connection.execute(query):
-        by_risk = row.kind == _DECIDED_BY_RISK
-        if (OPERATOR if by_risk else CLERK) in held:
-            command = "goldx day difference approve" if by_risk else "goldx clerk approve"
+        kind = KINDS[row.kind]
+        if kind.permission in held:
             what = f"{row.kind} of {row.proposed_by}"
             days = _days_since(row.proposed_at)
-            found.append(Waiting("proposal", str(row.proposal_id), what, days, f"{command} {row.proposal_id}"))
+            found.append(Waiting("proposal", str(row.proposal_id), what, days, f"{kind.approve} {row.proposal_id}"))
     return found
 
 

@@ -8,7 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import CASH
-from settlement.documents.kinds import KINDS, LEDGER_KINDS, MOVEMENTS, Net, StockEffect
+from settlement.documents.kinds import DOCUMENTS, KINDS, LEDGER_KINDS, MOVEMENTS, Net, StockEffect
+from settlement.documents.machine import CLERK
+from settlement.documents.machines import MACHINES
 from settlement.ledger import outbox
 from settlement.service.movements import DECISIONS, ActsOnDecision, ActsOnMovement
 from settlement.tables.ledger import ACCOUNT_KINDS
@@ -66,3 +68,16 @@ async def test_nothing_is_queued_that_its_kind_cannot_move(
     async with engine.begin() as connection:
         with pytest.raises(ValueError, match=f"a {kind} changes all holdings of"):
             await outbox.put(connection, kind, "clerk-1", [(1, legs)])
+
+
+def test_what_a_kind_is_about_agrees_with_the_machine_of_its_documents() -> None:
+    """Its table is the machine's; and whoever may take the step ``approve`` of the machine decides the proposal."""
+    for name, kind in KINDS.items():
+        machine = MACHINES[DOCUMENTS[name]]
+        assert kind.table == machine.table, name
+        assert kind.of != name
+        step = machine.steps.get("approve")
+        if not kind.of and step is not None:
+            assert step.roles == (kind.permission,), name
+    assert {name for name, kind in KINDS.items() if kind.permission != CLERK} == {"day_difference"}
+    assert {name for name, of in DOCUMENTS.items() if of == "lot"} == {"lot_lift", "lot_return", "weight_correction"}

@@ -21,14 +21,6 @@ from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
 KINDS = sorted(MACHINES)
-TABLES = {
-    "cash": "cash_transfer",
-    "fee": "fee_bill",
-    "break": "recon_break",
-    "pledge": "encumbrance",
-    "legal_hold": "encumbrance",
-}
-"""The table of a kind of document, if it has another name."""
 WITHOUT_A_MACHINE = {"lot_lock.by", "melt.by", "trade_bust.by"}
 """Columns of a first person in tables without a state machine."""
 SECOND_ELSEWHERE = {"encumbrance.entered_by", "aml_report.made_by"}
@@ -36,7 +28,7 @@ SECOND_ELSEWHERE = {"encumbrance.entered_by", "aml_report.made_by"}
 
 
 def table_of(machine: Machine) -> Table:
-    return metadata.tables[TABLES.get(machine.kind, machine.kind)]
+    return metadata.tables[machine.table]
 
 
 def rules(table: Table) -> list[str]:

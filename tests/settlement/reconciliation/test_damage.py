@@ -215,7 +215,7 @@ async def test_nothing_is_named_where_nothing_is_damaged(busy_exchange: SmallExc
 
 
 def test_every_movement_is_compared() -> None:
-    assert documents.KINDS.keys() == MOVEMENTS.keys()
+    assert documents.TABLES.keys() == MOVEMENTS.keys()
 
 
 @pytest.mark.usefixtures("configured_database")
