@@ -68,6 +68,12 @@ BUGS = (
         "columns.status == PROPOSED)",
     ),
     Bug(
+        "a clerk is asked to decide what risk decides",
+        "service/waiting.py",
+        "if kind.permission in held:",
+        "if CLERK in held:",
+    ),
+    Bug(
         "somebody who has signed a day may sign it again",
         "service/waiting.py",
         "    if by in given.values():\n        return found\n",

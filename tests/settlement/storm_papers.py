@@ -186,7 +186,7 @@ class Storm(MetalActs):
         )
         document = (await self._any(approved))[0]
         found = select(recon_break.c.break_id).where(
-            recon_break.c.status == "OPEN", recon_break.c.subject.in_(ACCOUNTS)
+            recon_break.c.status == "OPEN", recon_break.c.account.in_(ACCOUNTS)
         )
         number = (await self._any(found))[0]
         await self._act(resolutions.resolve, ONE, number, "correction", document, "booked wrong")

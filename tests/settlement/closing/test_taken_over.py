@@ -15,7 +15,7 @@ from settlement.ledger import corrections
 from settlement.reconciliation import break_listing, breaks, resolutions
 from settlement.reconciliation.break_listing import ListedBreak
 from settlement.reconciliation.holdings import HoldingDifference
-from settlement.service import movements
+from settlement.service import movements, waiting
 from settlement.tables.closing import close_step
 from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, close, content_of, sign_all, statement_of
 from tests.settlement.commands import goldx
@@ -66,6 +66,11 @@ async def test_two_people_take_over_what_they_have_seen_and_the_papers_name_it(t
     assert (await do(exchange, taking_over.listing, DAY))[0].status == "PROPOSED"
     with pytest.raises(Blocked, match=LEDGER):
         await close(exchange)
+    waits = {
+        who: [one.command for one in await do(exchange, waiting.listing, who) if one.kind == "proposal"]
+        for who in (ONE, OTHER, RISK)
+    }
+    assert waits == {ONE: [], OTHER: [], RISK: [f"goldx day difference approve {number}"]}
     await refused(exchange, "SAME_PERSON", movements.approve, ONE, number)
     await refused(exchange, "NOT_PERMITTED", movements.approve, OTHER, number)
     await do(exchange, movements.approve, RISK, number, "day_difference")

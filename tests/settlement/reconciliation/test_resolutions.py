@@ -92,6 +92,9 @@ async def test_what_a_bank_or_a_subject_says_resolves_nothing(stocked_exchange: 
             stocked_exchange, "NOT_RESOLVED", resolutions.resolve, ONE, number, "correction", document, "booked wrong"
         )
         assert why == f"proposal {document} corrects A.H, B.H; break {number} is about {about}"
+    await record(stocked_exchange, BANK_SCOPE, unclear._replace(cash_id=money[0]))
+    await do(stocked_exchange, resolutions.resolve, ONE, 1, "correction", document, "a run has named its money")
+    assert await state(stocked_exchange, 1) == "RESOLVED"
 
 
 async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_exchange: SmallExchange) -> None:
