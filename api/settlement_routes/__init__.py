@@ -33,6 +33,7 @@ from api.settlement_routes import (
     reports,
     withdrawals,
 )
+from api.settlement_routes.rows import PROBLEM
 from settlement.base.refusal import Refused
 from settlement.workbooks.cells import BadFile
 
@@ -71,5 +72,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(BadFile)
     async def _bad_file(_: Request, error: BadFile) -> JSONResponse:
-        rows = [found._asdict() for found in error.errors]
+        rows = list(map(PROBLEM, error.errors))
         return problem(422, f"{len(rows)} problems; nothing was taken in", "BAD_VALUE", errors=rows)

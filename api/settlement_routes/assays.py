@@ -29,6 +29,8 @@ router = new_router()
 public = APIRouter(prefix="/v1/certificates", tags=["certificates"])
 
 LABORATORY = Projection("laboratory name name_zh accreditations accreditation_no valid_from valid_until")
+BIAS = Projection("laboratory results mean_difference_e7 deviation_e7 flagged")
+VERDICT = Projection("status lot_state issued_at")
 FINDING = Projection("rule", final_permille="final_e5")
 ASSAY_EXCHANGE = Projection("assay_exchange_no lot_id status split_limit_e5 fineness_rule umpire_rule opened_at reason")
 DECISION = Projection("rule umpire_paid_by", final_permille="final_e5")
@@ -82,7 +84,7 @@ async def get_laboratories(_: Reader, connection: Transaction, page: ThePage) ->
     """List laboratories by code; `biases`: how each differs from the finals of exchanged assays (1e-7 of fineness)."""
     found = await laboratories.listing(connection, page)
     codes = {row.laboratory for row in found}
-    biases = [bias._asdict() for bias in await laboratories.biases(connection) if bias.laboratory in codes]
+    biases = [BIAS(bias) for bias in await laboratories.biases(connection) if bias.laboratory in codes]
     return listed("laboratories", LABORATORY, found, biases=biases)
 
 
@@ -177,4 +179,4 @@ async def check_certificate(
     hash learns more: when it was issued, and the state of its lot now.
     """
     verdict = await certificates.check(connection, number, certificates.parse_hash(sha256))
-    return {"certificate": number, **verdict._asdict()}
+    return {"certificate": number, **VERDICT(verdict)}

@@ -20,7 +20,7 @@ from api.settlement_routes.access import (
     read_as,
 )
 from api.settlement_routes.access import File as FileBody
-from api.settlement_routes.rows import Projection
+from api.settlement_routes.rows import DIFFERENCE, Projection
 from goldx.protocol.units import format_money, parse_money
 from settlement.banking import (
     accounts,
@@ -71,6 +71,8 @@ SUSPENSE = Projection(
 FOUND = Projection("item_no how account proposal why", amount="amount_fen")
 NEAR_TIE = Projection("item_no choice why money owners day reference name account", amount="amount_fen")
 VOID = Projection("void_no status account_number statement_no statements reason")
+TIED = Projection("tie_no proposal")
+ANSWER = Projection("end_to_end answer proposal note")
 TIE = Projection("tie_no status payments money why", amount="amount_fen")
 CLAIM = Projection("item_no of_cash account attempts cash_id status reason", amount="amount_fen")
 VIRTUAL_ACCOUNT = Projection("number account added_at added_by ended_from")
@@ -273,7 +275,7 @@ async def get_near_ties(_: Reader, connection: Transaction, page: ThePage) -> di
 @router.post("/bank-ties")
 async def tie_payments(by: Clerk, connection: Transaction, request: TieRequest) -> dict[str, int | None]:
     """Tie payments in suspense to the recorded money that they are; ``proposal`` waits for a second person, if any."""
-    return (await ties.tie(connection, by, request.payments, request.money, request.reason))._asdict()
+    return TIED(await ties.tie(connection, by, request.payments, request.money, request.reason))
 
 
 @router.get("/bank-ties")
@@ -309,7 +311,7 @@ async def reconcile_bank(by: Clerk, connection: Transaction) -> dict[str, Any]:
     proof = await bank_reconciliation.reconcile(connection, by)
     accounts_ = [{"account": name, "day": day, "closing": format_money(fen)} for name, day, fen in proof.accounts]
     money = {"bank": format_money(proof.bank_fen), "ledger": format_money(proof.ledger_fen)}
-    return {"run_id": proof.run_id, **money, "accounts": accounts_, "breaks": [one._asdict() for one in proof.breaks]}
+    return {"run_id": proof.run_id, **money, "accounts": accounts_, "breaks": list(map(DIFFERENCE, proof.breaks))}
 
 
 @router.post("/payment-orders")
@@ -347,4 +349,4 @@ async def get_payment_file(_: Clerk, connection: Transaction, number: Number) ->
 async def take_answers(by: Clerk, connection: Transaction, file: FileBody) -> dict[str, Any]:
     """Take in the bank's answer (pain.002); the money of a rejected payment is proposed back to its account."""
     found = await sheets.in_turn(lambda: answers.read(file))
-    return {"answers": [taken._asdict() for taken in await payouts.take_answers(connection, by, found)]}
+    return {"answers": list(map(ANSWER, await payouts.take_answers(connection, by, found)))}

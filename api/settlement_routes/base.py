@@ -16,11 +16,16 @@ router = new_router()
 DECIDED = Projection(" ".join(proposals.Proposal._fields))
 DocumentKind = Annotated[str, Field(json_schema_extra={"enum": list(documents.TABLES)})]
 """The kinds of documents."""
+SHOWN = Projection("proposal_id kind subjects summary status proposed_by decided_by lots accounts")
+LISTED = Projection("number status says")
+DOCUMENT = Projection("kind number status says lots proposals")
+ENGINE_ANSWER = Projection("reference status reason sequence")
+WAITING = Projection("kind subject what days command capacity")
 ENTRY = Projection("number at actor action subject detail hash")
 
 
 def _shown(found: documents.Shown) -> dict[str, Any]:
-    return {**found._asdict(), "answers": [answer._asdict() for answer in found.answers], "finished": found.finished}
+    return {**SHOWN(found), "answers": list(map(ENGINE_ANSWER, found.answers)), "finished": found.finished}
 
 
 @router.get("/proposals")
@@ -38,7 +43,7 @@ async def get_proposal(_: Reader, connection: Transaction, number: Number) -> di
 @router.get("/waiting")
 async def get_waiting(by: AnyStaff, connection: Transaction, page: ThePage) -> dict[str, Any]:
     """List all that waits for you: to approve, sign, deal with or answer, each with the command that goes on."""
-    return listed("waiting", lambda one: one._asdict(), await waiting.listing(connection, by, page))
+    return listed("waiting", WAITING, await waiting.listing(connection, by, page))
 
 
 @router.get("/documents")
@@ -47,14 +52,14 @@ async def get_documents(
 ) -> dict[str, Any]:
     """List the documents of a kind by number, each with its state and the reason of its end."""
     found = await documents.listing(connection, kind, page, status=status)
-    return listed("documents", lambda row: row._asdict(), found)
+    return listed("documents", LISTED, found)
 
 
 @router.get("/documents/{kind}/{number}")
 async def get_document(_: Reader, connection: Transaction, kind: DocumentKind, number: Number) -> dict[str, Any]:
     """Return a document with its lots, the proposals about it, and the engine's answers."""
     found = await documents.show(connection, kind, number)
-    return {**found._asdict(), "answers": [answer._asdict() for answer in found.answers]}
+    return {**DOCUMENT(found), "answers": list(map(ENGINE_ANSWER, found.answers))}
 
 
 @router.post("/proposals/{number}/approve")

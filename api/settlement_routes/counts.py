@@ -20,7 +20,7 @@ from api.settlement_routes.access import (
     new_router,
 )
 from api.settlement_routes.papers import PAPERS
-from api.settlement_routes.rows import Projection
+from api.settlement_routes.rows import DIFFERENCE, Projection
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.working_days import parse_day
 from settlement.documents.counts import INVENTORY_COUNT
@@ -45,6 +45,7 @@ COUNT = Projection(
     "count_no warehouse status extent lots sample seed first_counter second_counter supervisor "
     "why reason opened_at closed_at run_id"
 )
+CLOSED = Projection("count_no run_id bars found")
 BAR = Projection("line lot_id refiner serial year")
 LAST = Projection("lot_id refiner serial year warehouse count_no counted_at found")
 SIGNATURE = Projection("round counter at")
@@ -179,14 +180,14 @@ async def recount(by: Clerk, connection: Transaction, number: Number) -> dict[st
 async def close(by: Clerk, connection: Transaction, number: Number) -> dict[str, Any]:
     """Close a count as its supervisor, who has not counted; differences become breaks."""
     found = await counting.close(connection, by, number)
-    return {**found._asdict(), "breaks": [one._asdict() for one in found.breaks]}
+    return {**CLOSED(found), "breaks": list(map(DIFFERENCE, found.breaks))}
 
 
 @router.post("/counts/{number}/cancel")
 async def cancel(by: Clerk, connection: Transaction, number: Number, request: ReasonRequest) -> dict[str, Any]:
     """End a count without a record; what counters have signed as missing or different becomes breaks."""
     found = await count_cancels.cancel(connection, by, number, request.reason)
-    return {"count": number, "breaks": [one._asdict() for one in found]}
+    return {"count": number, "breaks": list(map(DIFFERENCE, found))}
 
 
 @router.get("/counts/{number}/report", response_class=Response)

@@ -30,6 +30,7 @@ ENCUMBRANCE = Projection(
     "release_counter_document status reason",
     fine="fine_mg",
 )
+ARRIVAL = Projection("seal_whole frozen")
 TRANSFER = Projection(
     "transfer_no from_warehouse to_warehouse new_symbol permit reason status seal "
     "carrier shipped_by shipped_at received_by received_at lots"
@@ -206,7 +207,7 @@ async def ship(by: Clerk, connection: Transaction, number: Number, request: Ship
 async def receive(by: Clerk, connection: Transaction, number: Number, request: ReceptionRequest) -> dict[str, Any]:
     """Take in and weigh lots that another person has shipped. They arrive frozen if seal or weight differs."""
     weights = {one.lot: GrossWeight(one.scale, scales.parse_weight("grams", one.grams)) for one in request.weights}
-    return (await transfers.receive(connection, by, number, request.seal, weights))._asdict()
+    return ARRIVAL(await transfers.receive(connection, by, number, request.seal, weights))
 
 
 @router.post("/transfers/{number}/cancel")

@@ -21,7 +21,12 @@ router = new_router()
 
 DAY = Projection("day first last state closing_hash record")
 STEP = Projection("step position status input_hash output_hash obstacles started_at finished_at")
+RUNNING = Projection("step done of")
 SIGNATURE = Projection("capacity signed_by signed_at")
+OBSTACLE = Projection("step what who")
+MARKET_PROPOSAL = Projection("number method subject proposed_by proposed_at does params lapses")
+LEFT_OPEN = Projection("kind subject state why")
+OPENING = Projection("day sequence obstacles opened_by operated opened")
 PRICE = Projection("symbol closing_method settlement_method", closing="closing_price", settlement="settlement_price")
 
 
@@ -73,7 +78,7 @@ async def close_days(by: Clerk, gateway: TheGateway, _: Transaction, request: Cl
 @router.get("/days/obstacles")
 async def get_obstacles(_: AnyStaff, connection: Transaction, page: ThePage) -> dict[str, Any]:
     """List what stands in the way of closing, signing and opening now, and who can clear it."""
-    return listed("obstacles", lambda found: found._asdict(), await why.listing(connection, page))
+    return listed("obstacles", OBSTACLE, await why.listing(connection, page))
 
 
 @router.get("/market-proposals")
@@ -85,7 +90,7 @@ async def get_market_proposals(_: AnyStaff, connection: Transaction, page: ThePa
     `params`. All is void with the end of the trading day `lapses`, the annulment of a trade earlier if the terms of its
     instrument say so.
     """
-    return listed("proposals", lambda one: one._asdict(), await market_proposals.listing(connection, page))
+    return listed("proposals", MARKET_PROPOSAL, await market_proposals.listing(connection, page))
 
 
 @router.get("/days/{day}")
@@ -95,7 +100,7 @@ async def get_day(_: AnyStaff, connection: Transaction, day: TheTradingDay) -> d
     return {
         **DAY(found.day),
         "steps": [STEP(row) for row in found.steps],
-        "progress": None if found.progress is None else found.progress._asdict(),
+        "progress": None if found.progress is None else RUNNING(found.progress),
         "prices": [
             {**PRICE(row), "inputs": prices.shown_inputs(row.inputs)}
             for row in await prices.listing(connection, day=day)
@@ -113,7 +118,7 @@ async def get_summary(_: AnyStaff, connection: Transaction, day: TheTradingDay) 
 @router.get("/days/{day}/left-open")
 async def get_left_open(_: AnyStaff, connection: Transaction, page: ThePage, day: TheTradingDay) -> dict[str, Any]:
     """List what stayed open when a day was closed, and why."""
-    return listed("left_open", lambda one: one._asdict(), await day_report.left_open(connection, day, page))
+    return listed("left_open", LEFT_OPEN, await day_report.left_open(connection, day, page))
 
 
 @router.post("/days/{day}/sign")
@@ -128,7 +133,7 @@ async def sign_day(by: Signer, connection: Transaction, day: TheTradingDay, requ
 async def open_day(by: Signer, connection: Transaction, day: TheTradingDay, request: OpenRequest) -> dict[str, Any]:
     """Open the present trading day in spite of what stands in the way; it takes two people, one of them an operator."""
     found = await opening.open_anyway(connection, by, day, request.reason)
-    return {**found._asdict(), "may_open": found.may_open}
+    return {**OPENING(found), "may_open": found.may_open}
 
 
 @router.get("/days/{day}/differences")

@@ -23,7 +23,7 @@ from api.settlement_routes.access import (
     read_as,
 )
 from api.settlement_routes.lots import ProvenanceRequest
-from api.settlement_routes.rows import Projection
+from api.settlement_routes.rows import PROBLEM, Projection
 from settlement.base.arithmetic import parse_decimal, parse_scale_weight
 from settlement.documents.lots import LOT
 from settlement.intake import files, imports, intake, melting, pre_advice, screening_alarms, weight_corrections
@@ -45,6 +45,8 @@ MELT = Projection(
     fine_loss="fine_loss_mg",
 )
 FILE = Projection("file_no kind about name rows result taken_at taken_by sha256")
+PREVIEW = Projection("sha256 format dialect rows gross_cg known_as waiting")
+IMPORTED = Projection("file lots waiting")
 ListKind = Annotated[str, OneOf(imports.KINDS)]
 
 
@@ -247,8 +249,7 @@ async def preview_bars(
 ) -> dict[str, Any]:
     """Return what taking the file in would come to, with every problem by row and how it was read; changes nothing."""
     found = await imports.preview(connection, by, kind, name, file, reading)
-    problems = [problem._asdict() for problem in found.problems]
-    return {**found._asdict(), "problems": problems, "as_read": read_as(found.as_read)}
+    return {**PREVIEW(found), "problems": list(map(PROBLEM, found.problems)), "as_read": read_as(found.as_read)}
 
 
 @router.post("/bar-lists/{kind}")
@@ -260,7 +261,7 @@ async def import_bars(
     `declared`: the lots are advised; `measured`: they arrive, are certified from the measurements and registered,
     except for those that must wait as certified, each with the reason.
     """
-    return (await imports.take_in(connection, by, kind, name, file, reading))._asdict()
+    return IMPORTED(await imports.take_in(connection, by, kind, name, file, reading))
 
 
 @router.get("/files")

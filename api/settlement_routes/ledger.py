@@ -7,10 +7,13 @@ from pydantic import Field
 from api.dependencies import TheGateway
 from api.listing import ThePage, listed
 from api.settlement_routes.access import AnyStaff, Clerk, Number, Reader, Strict, Transaction, new_router
+from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_amount, parse_money, parse_weight
 from settlement.ledger import balances, cash, corrections, fee_payouts, progress
 
 router = new_router()
+
+PROGRESS = Projection("sequence trades outbox")
 
 
 class CashRequest(Strict):
@@ -72,7 +75,7 @@ async def propose_cash(by: Clerk, connection: Transaction, request: CashRequest)
 async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) -> dict[str, Any]:
     """Return how far settlement is: sequences posted and last published, trades posted, what waits for the engine."""
     reached = await progress.read(connection)
-    return {**reached._asdict(), "last_sequence": await gateway.events.last_sequence()}
+    return {**PROGRESS(reached), "last_sequence": await gateway.events.last_sequence()}
 
 
 @router.post("/corrections")

@@ -22,7 +22,7 @@ from api.settlement_routes.access import (
     new_router,
     read_as,
 )
-from api.settlement_routes.rows import Projection
+from api.settlement_routes.rows import DIFFERENCE, Projection
 from goldx.client.keys import fingerprint, parse_signature
 from settlement.reconciliation import (
     depository_files,
@@ -36,6 +36,10 @@ from settlement.workbooks import sheets
 
 router = new_router()
 
+RUN = Projection("run_id sequence checked")
+COMPARED = Projection("run_id bars lots gross_cg lots_gross_cg second signed_by")
+STOCK = Projection("line depository category")
+FIGURES = Projection("previous received withdrawn net adjustment total")
 KEY = Projection("key_no warehouse status reason end_reason")
 
 
@@ -49,7 +53,7 @@ class WarehouseKeyRequest(Strict):
 async def reconcile(by: Reader, gateway: TheGateway, _: Transaction) -> dict[str, Any]:
     """Compare ledger, warehouse and engine at one sequence; amounts in fen and fine milligrams."""
     report = await three_way.reconcile(gateway.database, by)
-    return {**report._asdict(), "breaks": [found._asdict() for found in report.breaks]}
+    return {**RUN(report), "breaks": list(map(DIFFERENCE, report.breaks))}
 
 
 def _signature(
@@ -64,12 +68,12 @@ TheSignature = Annotated[bytes | None, Depends(_signature)]
 
 
 def _outcome(found: warehouse_statement.StatementComparison) -> dict[str, Any]:
-    return {**found._asdict(), "breaks": [difference._asdict() for difference in found.breaks]}
+    return {**COMPARED(found), "breaks": list(map(DIFFERENCE, found.breaks))}
 
 
 def _report(found: depository_report.DepositoryReport) -> dict[str, Any]:
-    stocks = [{**stock._asdict(), "figures": stock.figures._asdict()} for stock in found.stocks]
-    return {"about": found.about, "stocks": stocks, "total": found.total()._asdict()}
+    stocks = [{**STOCK(stock), "figures": FIGURES(stock.figures)} for stock in found.stocks]
+    return {"about": found.about, "stocks": stocks, "total": FIGURES(found.total())}
 
 
 @router.post("/statements/{warehouse}/preview")

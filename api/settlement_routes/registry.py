@@ -32,6 +32,7 @@ ROWS: Final = {
     "key": Projection(f"key_id public_key member staff permissions created_at {_CHANGED}"),
 }
 CHANGE: Final = Projection(_CHANGED)
+TAKEN: Final = Projection("kind code status registered noticed")
 
 
 class NewKey(Strict):
@@ -95,7 +96,7 @@ def _step(kind: str, step: str) -> Callable[..., Coroutine[Any, Any, dict[str, A
             taken = await gateway.standings.take(step, kind, code, by, request.reason, second_person=True)
         except RegisterAway as error:
             raise Refusal("UNAVAILABLE", str(error), retry_after_ms=1_000) from error
-        return taken._asdict()
+        return TAKEN(taken)
 
     return take
 

@@ -42,3 +42,9 @@ class Projection:
             value = getattr(row, column)
             found[field] = None if value is None else write(value)
         return found
+
+
+DIFFERENCE: Final = Projection("kind subject asset expected found unit note lot_id account cash_id")
+"""A difference that a comparison has just found (``settlement.reconciliation.breaks.Break``)."""
+PROBLEM: Final = Projection("line column problem")
+"""A problem in a line of a file (``settlement.workbooks.cells.RowError``)."""

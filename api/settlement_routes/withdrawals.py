@@ -19,7 +19,7 @@ from api.settlement_routes.access import (
     new_router,
 )
 from api.settlement_routes.rows import Projection
-from goldx.protocol.units import CASH, format_money, parse_money
+from goldx.protocol.units import CASH, parse_money
 from settlement.banking import payees, payouts, withdrawal_limits, withdrawal_states, withdrawals
 from settlement.documents.banking import WITHDRAWAL_STATES
 
@@ -38,6 +38,8 @@ WITHDRAWAL_OF_STAFF = Projection(
     amount="amount_fen",
 )
 PAYEE = Projection("payee_no member name account_number bank status usable_at end_reason")
+WITHDRAWABLE = Projection("", available="available_fen", withdrawable="withdrawable_fen", asked="asked_fen")
+LIMITS = Projection("", per_payment="per_payment_fen", per_day="per_day_fen")
 LIMIT = Projection("limit_no account wait_hours status", per_payment="per_payment_fen", per_day="per_day_fen")
 TheState = Annotated[str | None, Query(description="Only those of one state: " + ", ".join(WITHDRAWAL_STATES))]
 
@@ -105,8 +107,7 @@ async def get_withdrawable(principal: TheMember, connection: Transaction, accoun
     """Return what one of your accounts has available and may withdraw, and the limits that hold for it."""
     found = await withdrawals.withdrawable_of(connection, str(principal.member), account)
     limits = await withdrawal_limits.of(connection, account)
-    money = {**found._asdict(), "per_payment_fen": limits.per_payment_fen, "per_day_fen": limits.per_day_fen}
-    return {"account": account, **{name.removesuffix("_fen"): format_money(fen) for name, fen in money.items()}}
+    return {"account": account, **WITHDRAWABLE(found), **LIMITS(limits)}
 
 
 @router.get("/withdrawals")

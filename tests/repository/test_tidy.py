@@ -192,6 +192,17 @@ def test_the_product_does_not_swallow_errors() -> None:
     assert found == []
 
 
+def test_answers_name_the_fields_of_their_rows() -> None:
+    """A route shows the fields that its ``Projection`` names, not whatever a row of settlement has or will have."""
+    found = [
+        f"{name_of(file)}:{node.lineno}"
+        for file in files("api")
+        for node in nodes_of(file)
+        if isinstance(node, ast.Attribute) and node.attr in ("_asdict", "_mapping")
+    ]
+    assert found == []
+
+
 def test_routes_and_commands_hold_no_sql() -> None:
     """They import the types of connections and rows alone, and run no statement: the folders of the business do."""
     found = []
