@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, MAX_SUM
-from matching.core import holders, regime
+from matching.core import holders, methods, regime
 from matching.core.holdings import Balance
 from matching.core.state import State
 from matching.core.tags import HOLDING_ADJUSTED, HOLDING_SETTLED
@@ -19,10 +19,10 @@ def adjust(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``holding.adjust``, once per reference."""
     _, name, asset, amount, reference, _, deposit = command
     if _is_known(state, reference):
-        return state.refuse("holding.adjust", "DUPLICATE_ID", name, reference)
+        return state.refuse(methods.HOLDING_ADJUST, "DUPLICATE_ID", name, reference)
     reason, detail = _refusal(state, [(name, asset, amount)], deposit)
     if reason:
-        return state.refuse("holding.adjust", reason, name, reference, detail)
+        return state.refuse(methods.HOLDING_ADJUST, reason, name, reference, detail)
     state.references[reference] = None
     state.emit(HOLDING_ADJUSTED, name, asset, amount, reference)
     _move(state, name, asset, amount)
@@ -34,10 +34,10 @@ def adjust_together(state: State, command: tuple[Any, ...]) -> None:
     _, reference, raw_legs, _, deposit = command
     legs = [(name, asset, amount) for name, asset, amount in raw_legs]
     if _is_known(state, reference):
-        return state.refuse("holding.settle", "DUPLICATE_ID", None, reference)
+        return state.refuse(methods.HOLDING_SETTLE, "DUPLICATE_ID", None, reference)
     reason, detail = _refusal(state, legs, deposit) if legs else ("BAD_VALUE", write_detail("legs", "at least one"))
     if reason:
-        return state.refuse("holding.settle", reason, None, reference, detail)
+        return state.refuse(methods.HOLDING_SETTLE, reason, None, reference, detail)
     state.references[reference] = None
     state.emit(HOLDING_SETTLED, reference, tuple(legs))
     for name, asset, amount in legs:

@@ -10,14 +10,68 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from goldx.protocol.commands import TradeTerms
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import DEFAULT_BUST_WINDOW_MS
 from goldx.protocol.units import CASH, MAX_WEIGHT_MG, MG_PER_GRAM
+from matching.core import methods
 from matching.core.holdings import Account, Balance
 from matching.core.state import State
 from matching.core.tags import TRADE_BUST_PROPOSED, TRADE_BUSTED
 
-METHOD: Final = "trade.bust"
+_REPEATED: Final[int] = TradeTerms.__struct_fields__.index("symbol")
+"""Where in the terms those begin that ``trade.busted`` repeats in the same order."""
+
+
+class _Terms:
+    """The terms of a trade as a command gives them, see ``goldx.protocol.commands.TradeTerms``."""
+
+    __slots__ = (
+        "amount",
+        "at",
+        "buy_account",
+        "buy_fee",
+        "maker_order_id",
+        "price",
+        "quantity",
+        "sell_account",
+        "sell_fee",
+        "symbol",
+        "taker_order_id",
+        "taker_side",
+        "trading_day",
+    )
+
+    at: int
+    trading_day: str
+    symbol: str
+    price: int
+    quantity: int
+    amount: int
+    maker_order_id: int
+    taker_order_id: int
+    buy_account: str
+    sell_account: str
+    taker_side: int | None
+    buy_fee: int
+    sell_fee: int
+
+    def __init__(self, traded: tuple[Any, ...]) -> None:
+        (
+            self.at,
+            self.trading_day,
+            self.symbol,
+            self.price,
+            self.quantity,
+            self.amount,
+            self.maker_order_id,
+            self.taker_order_id,
+            self.buy_account,
+            self.sell_account,
+            self.taker_side,
+            self.buy_fee,
+            self.sell_fee,
+        ) = traded
 
 
 class _Parties:
@@ -25,22 +79,21 @@ class _Parties:
 
     __slots__ = ("buyer", "freed", "held_back", "lock_day", "missing_cash", "missing_gold", "proceeds", "seller")
 
-    def __init__(self, state: State, traded: tuple[Any, ...]) -> None:
-        _, _, symbol, _, quantity, amount, _, _, buyer, seller, _, _, sell_fee = traded
-        instrument = state.instruments[symbol]
-        self.buyer: Account = state.accounts[buyer]
-        self.seller: Account = state.accounts[seller]
-        proceeds: int = amount - sell_fee
+    def __init__(self, state: State, terms: _Terms) -> None:
+        instrument = state.instruments[terms.symbol]
+        self.buyer: Account = state.accounts[terms.buy_account]
+        self.seller: Account = state.accounts[terms.sell_account]
+        proceeds = terms.amount - terms.sell_fee
         self.proceeds: int = proceeds
         self.held_back: int = proceeds - proceeds * instrument.reuse_percent // 100
         """The part of the proceeds that may not be withdrawn today; it is free again when they go back."""
         self.lock_day: int = state.day + instrument.lock_days
         self.freed: int = 0
         """The part of the gold that is under this day's resale lock, from which it goes back."""
-        bought = self.buyer.balances.get(symbol) or Balance(buyer, symbol)
+        bought = self.buyer.balances.get(terms.symbol) or Balance(terms.buy_account, terms.symbol)
         if instrument.lock_days:
-            self.freed = min(quantity, bought.locked_until(self.lock_day))
-        self.missing_gold: int = quantity - self.freed - bought.available()
+            self.freed = min(terms.quantity, bought.locked_until(self.lock_day))
+        self.missing_gold: int = terms.quantity - self.freed - bought.available()
         self.missing_cash: int = proceeds - self.seller.cash.available()
 
     def missing(self, symbol: str) -> tuple[str, str]:
@@ -61,58 +114,58 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
     traded: tuple[Any, ...] = () if given is None else tuple(given)
     subject = str(trade_id)
     if not traded or not 0 < trade_id <= state.last_trade_id:
-        return state.refuse(METHOD, "UNKNOWN_TRADE", None, subject)
+        return state.refuse(methods.TRADE_BUST, "UNKNOWN_TRADE", None, subject)
     if trade_id in state.busted:
-        return state.refuse(METHOD, "BUSTED", None, subject)
+        return state.refuse(methods.TRADE_BUST, "BUSTED", None, subject)
     if not text.strip():
-        return state.refuse(
-            METHOD, "BAD_VALUE", None, subject, write_detail("reason", "a text for the parties and the public")
-        )
-    reason, detail = _refusal(state, traded)
+        words = write_detail("reason", "a text for the parties and the public")
+        return state.refuse(methods.TRADE_BUST, "BAD_VALUE", None, subject, words)
+    terms = _Terms(traded)
+    reason, detail = _refusal(state, terms)
     if reason:
-        return state.refuse(METHOD, reason, None, subject, detail)
+        return state.refuse(methods.TRADE_BUST, reason, None, subject, detail)
     first = state.bust_proposals.get(trade_id)
-    if first is not None and first[1] != traded:
-        words = write_detail("trade", f"{first[0]} has proposed the annulment with other terms")
-        return state.refuse(METHOD, "BAD_VALUE", None, subject, words)
-    symbol: str = traded[2]
-    if first is None or first[0] == by:
+    proposed_by, proposed = ("", traded) if first is None else first
+    if proposed != traded:
+        words = write_detail("trade", f"{proposed_by} has proposed the annulment with other terms")
+        return state.refuse(methods.TRADE_BUST, "BAD_VALUE", None, subject, words)
+    if first is None or proposed_by == by:
         state.bust_proposals[trade_id] = (by, traded)
-        return state.emit(TRADE_BUST_PROPOSED, trade_id, symbol, text, by)
+        return state.emit(TRADE_BUST_PROPOSED, trade_id, terms.symbol, text, by)
     del state.bust_proposals[trade_id]
     state.busted[trade_id] = None
     state.unpublished.pop(trade_id, None)
-    at, _, *rest = traded
-    state.emit(TRADE_BUSTED, trade_id, *rest, at, first[0], by, text)
-    return _return(state, trade_id, traded)
+    state.emit(TRADE_BUSTED, trade_id, *traded[_REPEATED:], terms.at, proposed_by, by, text)
+    return _return(state, trade_id, terms)
 
 
-def _refusal(state: State, traded: tuple[Any, ...]) -> tuple[str, str]:
+def _refusal(state: State, terms: _Terms) -> tuple[str, str]:
     """Return (reason, detail) why a trade of these terms cannot be annulled now, or two empty texts."""
-    at, trading_day, symbol, price, quantity, amount, maker, taker, buyer, seller, taker_side, buy_fee, sell_fee = (
-        traded
-    )
+    symbol = terms.symbol
+    buyer, seller = terms.buy_account, terms.sell_account
+    quantity, amount = terms.quantity, terms.amount
+    buy_fee, sell_fee = terms.buy_fee, terms.sell_fee
     instrument = state.instruments.get(symbol)
     if instrument is None:
         return "UNKNOWN_SYMBOL", write_detail("symbol", symbol[:32])
     for name in (buyer, seller):
         if name not in state.accounts:
             return "UNKNOWN_ACCOUNT", write_detail("account", name[:32])
-    if trading_day != state.trading_day:
+    if terms.trading_day != state.trading_day:
         return "TOO_LATE", "its trading day has ended"
     window = instrument.definition.bust_window_ms
-    until = at + (DEFAULT_BUST_WINDOW_MS if window is None else window)
+    until = terms.at + (DEFAULT_BUST_WINDOW_MS if window is None else window)
     if state.now > until or window == 0:
         return "TOO_LATE", f"trades of {symbol} may be annulled for so long only: this one until {until}"
     possible = (
-        (0 <= at <= state.now and buyer != seller and 0 < quantity <= MAX_WEIGHT_MG and price > 0)
-        and (amount > 0 and amount == price * quantity // MG_PER_GRAM)
+        (0 <= terms.at <= state.now and buyer != seller and 0 < quantity <= MAX_WEIGHT_MG and terms.price > 0)
+        and (amount > 0 and amount == terms.price * quantity // MG_PER_GRAM)
         and (0 <= buy_fee <= amount and 0 <= sell_fee <= amount and buy_fee + sell_fee <= state.fees_collected)
-        and _may_be_orders(state, maker, taker, taker_side)
+        and _may_be_orders(state, terms.maker_order_id, terms.taker_order_id, terms.taker_side)
     )
     if not possible:
         return "BAD_VALUE", write_detail("trade", "its terms do not go together")
-    return _Parties(state, traded).missing(symbol)
+    return _Parties(state, terms).missing(symbol)
 
 
 def _may_be_orders(state: State, maker: int, taker: int, taker_side: int | None) -> bool:
@@ -122,27 +175,24 @@ def _may_be_orders(state: State, maker: int, taker: int, taker_side: int | None)
     return 0 < maker <= state.last_order_id and 0 < taker <= state.last_order_id
 
 
-def _return(state: State, trade_id: int, traded: tuple[Any, ...]) -> None:
+def _return(state: State, trade_id: int, terms: _Terms) -> None:
     """Give money, gold and fees of a trade back, all of which is there; it counts towards no limit any more."""
-    symbol: str = traded[2]
-    quantity: int = traded[4]
-    amount: int = traded[5]
-    buy_fee: int = traded[11]
-    sell_fee: int = traded[12]
-    parties = _Parties(state, traded)
+    quantity = terms.quantity
+    given_back = terms.amount + terms.buy_fee
+    parties = _Parties(state, terms)
     paid = parties.buyer.cash
-    bought = parties.buyer.balance(symbol)
-    sold = parties.seller.balance(symbol)
+    bought = parties.buyer.balance(terms.symbol)
+    sold = parties.seller.balance(terms.symbol)
     earned = parties.seller.cash
     bought.unlock(parties.freed, parties.lock_day)
     earned.release(parties.held_back)
-    paid.total += amount + buy_fee
+    paid.total += given_back
     bought.total -= quantity
     sold.total += quantity
     earned.total -= parties.proceeds
-    state.fees_collected -= buy_fee + sell_fee
+    state.fees_collected -= terms.buy_fee + terms.sell_fee
     state.touched += (paid, bought, sold, earned)
-    _uncount(parties.buyer, trade_id, -amount - buy_fee, quantity)
+    _uncount(parties.buyer, trade_id, -given_back, quantity)
     _uncount(parties.seller, trade_id, parties.proceeds, -quantity)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import entry, fees, limit_checks
+from matching.core import entry, fees, limit_checks, methods
 from matching.core.holdings import Account
 from matching.core.orders import Order
 from matching.core.placing import guard_refusal, price_refusal, quantity_refusal
@@ -21,7 +21,7 @@ def cancel(state: State, command: tuple[Any, ...]) -> None:
     order = None if account is None else _find(state, account, order_id, client_order_id)
     if order is None:
         reason = "UNKNOWN_ACCOUNT" if account is None else "UNKNOWN_ORDER"
-        return state.refuse("order.cancel", reason, name, _subject(order_id, client_order_id))
+        return state.refuse(methods.ORDER_CANCEL, reason, name, _subject(order_id, client_order_id))
     return state.cancel(order, "USER")
 
 
@@ -30,11 +30,11 @@ def cancel_all(state: State, command: tuple[Any, ...]) -> None:
     _, name, symbol, side = command
     account = state.accounts.get(name)
     if symbol is not None and symbol not in state.instruments:
-        state.refuse("order.cancel_all", "UNKNOWN_SYMBOL", name, symbol)
+        state.refuse(methods.ORDER_CANCEL_ALL, "UNKNOWN_SYMBOL", name, symbol)
     elif account is None:
-        state.refuse("order.cancel_all", "UNKNOWN_ACCOUNT", name, symbol)
+        state.refuse(methods.ORDER_CANCEL_ALL, "UNKNOWN_ACCOUNT", name, symbol)
     elif side is not None and side not in (terms.BUY, terms.SELL):
-        state.refuse("order.cancel_all", "BAD_VALUE", name, symbol, write_detail("side", "buy or sell"))
+        state.refuse(methods.ORDER_CANCEL_ALL, "BAD_VALUE", name, symbol, write_detail("side", "buy or sell"))
     else:
         for order in state.open_orders([account]):
             if symbol in (None, order.instrument.symbol) and side in (None, order.side):
@@ -65,7 +65,7 @@ def replace(state: State, command: tuple[Any, ...]) -> None:
         else:
             reason, detail = change(state, order, new_id, price, total)
     if reason:
-        state.refuse("order.replace", reason, name, _subject(order_id, client_order_id), detail)
+        state.refuse(methods.ORDER_REPLACE, reason, name, _subject(order_id, client_order_id), detail)
 
 
 def change(state: State, order: Order, new_id: str | None, price: int | None, total: int | None) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, DEAL_TRADE, NEGOTIATED_DEAL, OUTLIVES, SELL
-from matching.core import deal_ends, direct_trades, holders
+from matching.core import deal_ends, direct_trades, holders, methods
 from matching.core.deal import Deal
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
@@ -27,7 +27,7 @@ from matching.core.tags import DEAL_ACCEPTED, DEAL_PROPOSED
 def propose(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``deal.propose``: check it, reserve, publish it to the two parties."""
     _, name, client_deal_id, counter, symbol, side, quantity, price, expire_at, agreed_at, persist, session = command
-    method = "deal.propose"
+    method = methods.DEAL_PROPOSE
     instrument = state.instruments.get(symbol)
     account = state.accounts.get(name)
     counter_account = state.accounts.get(counter)
@@ -77,7 +77,7 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
 def accept(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``deal.accept``: the trade settles now, or the command is refused and changes nothing."""
     _, name, deal_id = command
-    deal = _find(state, "deal.accept", name, deal_id, made_by_it=False)
+    deal = _find(state, methods.DEAL_ACCEPT, name, deal_id, made_by_it=False)
     if deal is None:
         return
     acceptor = deal.counter_account
@@ -99,7 +99,7 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
     if not reason:
         reason = direct_trades.refusal_of_funds(direct_trades.source(acceptor, instrument, side), side, needed)
     if reason:
-        state.refuse("deal.accept", reason, name, str(deal_id), detail)
+        state.refuse(methods.DEAL_ACCEPT, reason, name, str(deal_id), detail)
         return
     deal_ends.release(state, deal)
     parties = (proposer.name, deal.client_deal_id, name)
@@ -110,7 +110,7 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
 def decline(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``deal.decline``, for killed and halted members too."""
     _, name, deal_id = command
-    deal = _find(state, "deal.decline", name, deal_id, made_by_it=False)
+    deal = _find(state, methods.DEAL_DECLINE, name, deal_id, made_by_it=False)
     if deal is not None:
         deal_ends.end(state, deal, "DECLINED")
 
@@ -118,7 +118,7 @@ def decline(state: State, command: tuple[Any, ...]) -> None:
 def cancel(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``deal.cancel``, in any phase."""
     _, name, deal_id = command
-    deal = _find(state, "deal.cancel", name, deal_id, made_by_it=True)
+    deal = _find(state, methods.DEAL_CANCEL, name, deal_id, made_by_it=True)
     if deal is not None:
         deal_ends.end(state, deal, "USER")
 

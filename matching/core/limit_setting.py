@@ -8,15 +8,14 @@ limit the trades before it do not count. Counting ends with the trading day once
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from goldx.protocol.details import write_detail
+from matching.core import methods
 from matching.core.holdings import Account, Member
 from matching.core.member_limits import NAMES, LimitUsage, MemberLimits
 from matching.core.state import State
 from matching.core.tags import LIMITS_CHANGED, LIMITS_PROPOSED
-
-METHOD: Final = "limits.set"
 
 
 def set_limits(state: State, command: tuple[Any, ...]) -> None:
@@ -28,18 +27,18 @@ def set_limits(state: State, command: tuple[Any, ...]) -> None:
     values: tuple[int | None, ...] = tuple(given)
     member = state.members.get(name)
     if member is None:
-        return state.refuse(METHOD, "UNKNOWN_MEMBER", None, name)
+        return state.refuse(methods.LIMITS_SET, "UNKNOWN_MEMBER", None, name)
     account: Account | None = None
     if account_name is not None:
         account = state.accounts.get(account_name)
         if account is None or account.member is not member:
             detail = write_detail("account", f"{name} has no account {account_name[:32]}")
-            return state.refuse(METHOD, "UNKNOWN_ACCOUNT", None, name, detail)
+            return state.refuse(methods.LIMITS_SET, "UNKNOWN_ACCOUNT", None, name, detail)
     limits = member.limits if account is None else account.limits
     before: tuple[int | None, ...] = (None,) * len(NAMES) if limits is None else limits.values()
     detail = _wrong(before, values, reason)
     if detail:
-        return state.refuse(METHOD, "BAD_VALUE", None, name, detail)
+        return state.refuse(methods.LIMITS_SET, "BAD_VALUE", None, name, detail)
     subject = (name, account_name or "")
     first: str | None = None
     if _loosens(before, values):

@@ -8,7 +8,7 @@ from goldx.protocol import terms
 from goldx.protocol.dangerous_terms import dangerous_terms, is_strange_first_reference
 from goldx.protocol.details import write_detail
 from goldx.protocol.units import BASIS_POINTS, CASH, FINENESS_ONE, MAX_PRICE_FEN, MAX_WEIGHT_MG, MG_PER_GRAM
-from matching.core import regime
+from matching.core import methods, regime
 from matching.core.instrument import TERMS, Definition, Instrument
 from matching.core.state import State
 from matching.core.tags import INSTRUMENT_DEFINED, INSTRUMENT_PROPOSED, REFERENCE_CHANGED, REFERENCE_PROPOSED
@@ -40,7 +40,7 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     definition = Definition(values)
     detail = _wrong_term(symbol, definition) or detail
     if detail:
-        state.refuse("instrument.define", "BAD_VALUE", None, symbol, detail)
+        state.refuse(methods.INSTRUMENT_DEFINE, "BAD_VALUE", None, symbol, detail)
         return
     if instrument is not None and (
         (instrument.phase != terms.CLOSED or instrument.has_open_orders())
@@ -48,12 +48,12 @@ def define(state: State, command: tuple[Any, ...]) -> None:
     ):
         words = "it must be closed and without open orders" + (" and deals" if instrument.open_deals else "")
         words += " and requests for quotes" if instrument.open_requests else ""
-        state.refuse("instrument.define", "PHASE", None, symbol, words)
+        state.refuse(methods.INSTRUMENT_DEFINE, "PHASE", None, symbol, words)
         return
     if (instrument is None or instrument.retired) and (
-        detail := regime.refuses_new_business(state, "instrument.define")
+        detail := regime.refuses_new_business(state, methods.INSTRUMENT_DEFINE)
     ):
-        state.refuse("instrument.define", "REGIME", None, symbol, detail)
+        state.refuse(methods.INSTRUMENT_DEFINE, "REGIME", None, symbol, detail)
         return
     if rules and _is_proposed(state, symbol, instrument, definition, by, rules):
         return
@@ -99,11 +99,11 @@ def set_reference(state: State, command: tuple[Any, ...]) -> None:
     _, symbol, price, by, largest, rules = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
-        state.refuse("market.set_reference", "UNKNOWN_SYMBOL", None, symbol)
+        state.refuse(methods.MARKET_SET_REFERENCE, "UNKNOWN_SYMBOL", None, symbol)
     elif not 0 < price <= MAX_PRICE_FEN:
-        state.refuse("market.set_reference", "BAD_PRICE", None, symbol)
+        state.refuse(methods.MARKET_SET_REFERENCE, "BAD_PRICE", None, symbol)
     elif instrument.retired:
-        state.refuse("market.set_reference", "RETIRED", None, symbol, "instrument.define brings it back")
+        state.refuse(methods.MARKET_SET_REFERENCE, "RETIRED", None, symbol, "instrument.define brings it back")
     elif _is_strange(state, instrument, price, largest, rules) and not _is_second(instrument, price, by):
         instrument.proposed_price = price
         instrument.proposed_by = by

@@ -17,15 +17,13 @@ from typing import Any, Final
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, SELL
-from matching.core import changes, entry, fees, limit_checks, phases, protection, regime
+from matching.core import changes, entry, fees, limit_checks, methods, phases, protection, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_level, slot
 from matching.core.orders import Order, Special
 from matching.core.placing import accept, guard_refusal, price_refusal, quantity_refusal
 from matching.core.state import State
-
-METHOD: Final = "quote.mass"
 
 KEEP: Final = 0
 CANCEL: Final = 1
@@ -105,14 +103,14 @@ def set_quotes(state: State, command: tuple[Any, ...]) -> None:
     _, name, entries, given_group, session = command
     account = state.accounts.get(name)
     if account is None:
-        return state.refuse(METHOD, "UNKNOWN_ACCOUNT", name, None)
+        return state.refuse(methods.QUOTE_MASS, "UNKNOWN_ACCOUNT", name, None)
     accepted: list[_Level] = []
     seen: set[tuple[str, int]] = set()
     for symbol, number, bid_price, bid_quantity, ask_price, ask_quantity in entries:
         subject = f"{symbol}/{number}"
         instrument = state.instruments.get(symbol)
         if instrument is None:
-            state.refuse(METHOD, "UNKNOWN_SYMBOL", name, subject)
+            state.refuse(methods.QUOTE_MASS, "UNKNOWN_SYMBOL", name, subject)
             continue
         group: str = given_group or symbol
         bid = _Side(BUY, of_level(state, account, symbol, number, BUY), bid_price, bid_quantity, group)
@@ -123,7 +121,7 @@ def set_quotes(state: State, command: tuple[Any, ...]) -> None:
         else:
             reason, detail = _refusal(state, account, level)
         if reason:
-            state.refuse(METHOD, reason, name, subject, detail)
+            state.refuse(methods.QUOTE_MASS, reason, name, subject, detail)
             if reason == limit_checks.REASON:
                 _make_smaller(state, account, level, session)
             continue

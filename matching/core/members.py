@@ -7,7 +7,7 @@ from typing import Any
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import EVERY, OUTLIVES
-from matching.core import deal_ends, regime, rfq_ends
+from matching.core import deal_ends, methods, regime, rfq_ends
 from matching.core.holdings import Account, Member
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_OPENED, MEMBER_HALTED, MEMBER_KILLED, MEMBER_RESTORED
@@ -17,12 +17,12 @@ def open_account(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``account.open``. A member is known from its first account on."""
     _, name, member_name, kind, owner, _ = command
     if name in state.accounts:
-        return state.refuse("account.open", "DUPLICATE_ID", name, name)
+        return state.refuse(methods.ACCOUNT_OPEN, "DUPLICATE_ID", name, name)
     if not 0 <= kind < len(terms.ACCOUNT_KINDS):
-        return state.refuse("account.open", "BAD_VALUE", name, name, write_detail("kind", "house or client"))
+        return state.refuse(methods.ACCOUNT_OPEN, "BAD_VALUE", name, name, write_detail("kind", "house or client"))
     account_owner = name if owner is None else owner
     if detail := regime.refuses_client(state, account_owner):
-        return state.refuse("account.open", "REGIME", name, name, detail)
+        return state.refuse(methods.ACCOUNT_OPEN, "REGIME", name, name, detail)
     member = state.members.get(member_name)
     if member is None:
         member = state.members[member_name] = Member(member_name)
@@ -38,7 +38,7 @@ def kill(state: State, command: tuple[Any, ...]) -> None:
     Deals that it has proposed, and those proposed to it, end; so do its requests and its quotes in those of others.
     """
     _, name, _ = command
-    member = _find(state, "member.kill", name, "KILLED")
+    member = _find(state, methods.MEMBER_KILL, name, "KILLED")
     if member is not None:
         member.refuse("KILLED")
         state.emit(MEMBER_KILLED, name)
@@ -51,9 +51,9 @@ def kill(state: State, command: tuple[Any, ...]) -> None:
 def halt(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``member.halt``: refuse new orders, and leave the open ones. Deals, requests and quotes in them end."""
     _, name, _ = command
-    member = _find(state, "member.halt", name, "KILLED")
+    member = _find(state, methods.MEMBER_HALT, name, "KILLED")
     if member is not None and member.refusal:
-        state.refuse("member.halt", member.refusal, None, name)
+        state.refuse(methods.MEMBER_HALT, member.refusal, None, name)
     elif member is not None:
         member.refuse("HALTED")
         state.emit(MEMBER_HALTED, name)
@@ -64,7 +64,7 @@ def halt(state: State, command: tuple[Any, ...]) -> None:
 def restore(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``member.restore``: end a kill or a halt."""
     _, name, _ = command
-    member = _find(state, "member.restore", name, "")
+    member = _find(state, methods.MEMBER_RESTORE, name, "")
     if member is not None:
         member.refuse("")
         state.emit(MEMBER_RESTORED, name)
@@ -78,7 +78,7 @@ def close_session(state: State, command: tuple[Any, ...]) -> None:
     _, name, session = command
     member = state.members.get(name)
     if member is None:
-        state.refuse("session.close", "UNKNOWN_MEMBER", None, name)
+        state.refuse(methods.SESSION_CLOSE, "UNKNOWN_MEMBER", None, name)
     elif session.endswith(EVERY):
         of_key = session[:-1]
         for order in state.open_orders(member.accounts):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol.notice_commands import VENUE
+from matching.core import methods
 from matching.core.holdings import Member
 from matching.core.state import State
 from matching.core.tags import NOTICE_ACKNOWLEDGED, NOTICE_PUBLISHED
@@ -21,7 +22,7 @@ def publish(state: State, command: tuple[Any, ...]) -> None:
     """
     _, title, text, title_zh, text_zh, to_acknowledge, replaces, by, rules = command
     if replaces is not None and not 0 < replaces <= state.last_notice_id:
-        return state.refuse("notice.publish", "UNKNOWN_NOTICE", None, str(replaces))
+        return state.refuse(methods.NOTICE_PUBLISH, "UNKNOWN_NOTICE", None, str(replaces))
     state.last_notice_id += 1
     number = state.last_notice_id
     if replaces is not None:
@@ -38,11 +39,11 @@ def acknowledge(state: State, command: tuple[Any, ...]) -> None:
     _, name, number = command
     account = state.accounts.get(name)
     if account is None:
-        return state.refuse("notice.acknowledge", "UNKNOWN_ACCOUNT", name, str(number))
+        return state.refuse(methods.NOTICE_ACKNOWLEDGE, "UNKNOWN_ACCOUNT", name, str(number))
     waiting = state.notices.get(number)
     member = account.member.name
     if waiting is None or member not in waiting:
-        return state.refuse("notice.acknowledge", "UNKNOWN_NOTICE", name, str(number))
+        return state.refuse(methods.NOTICE_ACKNOWLEDGE, "UNKNOWN_NOTICE", name, str(number))
     del waiting[member]
     if not waiting:
         del state.notices[number]

@@ -21,7 +21,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import auction, pending_stops, regime
+from matching.core import auction, methods, pending_stops, regime
 from matching.core.instrument import Instrument
 from matching.core.state import NO_ORDER, State
 from matching.core.tags import AUCTION_EXTENDED, PHASE_CHANGED
@@ -32,15 +32,15 @@ def set_phase(state: State, command: tuple[Any, ...]) -> None:
     _, symbol, phase, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
-        state.refuse("market.set_phase", "UNKNOWN_SYMBOL", None, symbol)
+        state.refuse(methods.MARKET_SET_PHASE, "UNKNOWN_SYMBOL", None, symbol)
     elif instrument.retired:
-        state.refuse("market.set_phase", "RETIRED", None, symbol, "instrument.define brings it back")
+        state.refuse(methods.MARKET_SET_PHASE, "RETIRED", None, symbol, "instrument.define brings it back")
     elif not 0 <= phase < len(terms.PHASES):
-        state.refuse("market.set_phase", "BAD_VALUE", None, symbol, write_detail("phase", "no such phase"))
+        state.refuse(methods.MARKET_SET_PHASE, "BAD_VALUE", None, symbol, write_detail("phase", "no such phase"))
     elif phase == instrument.phase:
-        state.refuse("market.set_phase", "PHASE", None, symbol, "it is in that phase already")
+        state.refuse(methods.MARKET_SET_PHASE, "PHASE", None, symbol, "it is in that phase already")
     elif detail := regime.refuses_phase(state, phase):
-        state.refuse("market.set_phase", "REGIME", None, symbol, detail)
+        state.refuse(methods.MARKET_SET_PHASE, "REGIME", None, symbol, detail)
     else:
         change(state, instrument, phase)
 

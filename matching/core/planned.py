@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import phases, regime
+from matching.core import methods, phases, regime
 from matching.core.instrument import Instrument
 from matching.core.state import State
 from matching.core.tags import TIMETABLE_DELAYED, TIMETABLE_HELD
@@ -27,7 +27,7 @@ def take_step(state: State, command: tuple[Any, ...]) -> None:
     that it does not open again before an operator releases it.
     """
     _, symbol, phase, planned_at, latest_at, _ = command
-    method = "timetable.step"
+    method = methods.TIMETABLE_STEP
     instrument = _find(state, method, symbol)
     if instrument is None:
         return
@@ -57,12 +57,12 @@ def take_step(state: State, command: tuple[Any, ...]) -> None:
 def hold(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``timetable.hold``: hold an instrument's timetable, or release it."""
     _, symbol, held, _ = command
-    instrument = _find(state, "timetable.hold", symbol)
+    instrument = _find(state, methods.TIMETABLE_HOLD, symbol)
     if instrument is None:
         return
     if instrument.held == held:
         words = "it is held already" if held else "it is not held"
-        state.refuse("timetable.hold", "BAD_VALUE", None, symbol, words)
+        state.refuse(methods.TIMETABLE_HOLD, "BAD_VALUE", None, symbol, words)
     else:
         instrument.held = held
         state.emit(TIMETABLE_HELD, symbol, held)
@@ -74,7 +74,7 @@ def delay(state: State, command: tuple[Any, ...]) -> None:
     It takes the place of an earlier delay of the instrument; 0 ms takes that back. The day's end forgets it.
     """
     _, symbol, first_at, last_at, delay_ms, _ = command
-    method = "timetable.delay"
+    method = methods.TIMETABLE_DELAY
     instrument = _find(state, method, symbol)
     if instrument is None:
         return

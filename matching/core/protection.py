@@ -16,6 +16,7 @@ from typing import Any, Final
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, LONGEST_PROTECTION_WINDOW_MS
 from goldx.protocol.units import MAX_WEIGHT_MG
+from matching.core import methods
 from matching.core.holdings import Member
 from matching.core.open_quotes import of_group
 from matching.core.orders import Order
@@ -33,22 +34,22 @@ def set_limits(state: State, command: tuple[Any, ...]) -> None:
     _, name, group, window_ms, max_quantity, max_net = command
     account = state.accounts.get(name)
     if account is None:
-        return state.refuse("quote.set_protection", "UNKNOWN_ACCOUNT", name, group)
+        return state.refuse(methods.QUOTE_SET_PROTECTION, "UNKNOWN_ACCOUNT", name, group)
     protections = account.member.protections
     known = protections.get(group)
     if max_quantity is None and max_net is None:
         if known is None:
             detail = write_detail("max_quantity", "given, or max_net; the group has no limits to take away")
-            return state.refuse("quote.set_protection", "BAD_VALUE", name, group, detail)
+            return state.refuse(methods.QUOTE_SET_PROTECTION, "BAD_VALUE", name, group, detail)
         if known.frozen:
-            return state.refuse("quote.set_protection", REASON, name, group)
+            return state.refuse(methods.QUOTE_SET_PROTECTION, REASON, name, group)
         del protections[group]
         return state.emit(PROTECTION_SET, name, group)
     if detail := _wrong_limit(window_ms, max_quantity, max_net):
-        return state.refuse("quote.set_protection", "BAD_VALUE", name, group, detail)
+        return state.refuse(methods.QUOTE_SET_PROTECTION, "BAD_VALUE", name, group, detail)
     if known is None and len(protections) >= MAX_GROUPS:
         detail = write_detail("group", f"a member may have limits for {MAX_GROUPS} groups")
-        return state.refuse("quote.set_protection", "BAD_VALUE", name, group, detail)
+        return state.refuse(methods.QUOTE_SET_PROTECTION, "BAD_VALUE", name, group, detail)
     protections[group] = new = Protection(window_ms, max_quantity or 0, max_net or 0)
     new.frozen = known is not None and known.frozen
     return state.emit(PROTECTION_SET, name, group, window_ms, max_quantity, max_net)
@@ -59,11 +60,11 @@ def reset(state: State, command: tuple[Any, ...]) -> None:
     _, name, group = command
     account = state.accounts.get(name)
     if account is None:
-        return state.refuse("quote.reset_protection", "UNKNOWN_ACCOUNT", name, group)
+        return state.refuse(methods.QUOTE_RESET_PROTECTION, "UNKNOWN_ACCOUNT", name, group)
     protection = account.member.protections.get(group)
     if protection is None:
         detail = write_detail("group", "one with limits; quote.set_protection sets them")
-        return state.refuse("quote.reset_protection", "BAD_VALUE", name, group, detail)
+        return state.refuse(methods.QUOTE_RESET_PROTECTION, "BAD_VALUE", name, group, detail)
     protection.frozen = False
     protection.begin()
     return state.emit(PROTECTION_RESET, name, group)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
-from matching.core import entry, fees, limit_checks, phases, protection, regime
+from matching.core import entry, fees, limit_checks, methods, phases, protection, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_symbol, open_quote
@@ -27,16 +27,16 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     account = state.accounts.get(name)
     if instrument is None or account is None:
         reason = "UNKNOWN_SYMBOL" if instrument is None else "UNKNOWN_ACCOUNT"
-        return state.refuse("quote.set", reason, name, quote_id)
+        return state.refuse(methods.QUOTE_SET, reason, name, quote_id)
     if account.refusal:
-        return state.refuse("quote.set", account.refusal, name, quote_id)
+        return state.refuse(methods.QUOTE_SET, account.refusal, name, quote_id)
     if detail := regime.refuses(state, terms.MARKET_MAKING):
-        return state.refuse("quote.set", "REGIME", name, quote_id, detail)
+        return state.refuse(methods.QUOTE_SET, "REGIME", name, quote_id, detail)
     holder = account.ids.find(quote_id + "/bid")
     if holder:
-        return state.refuse("quote.set", "DUPLICATE_ID", name, quote_id, f"its bid is order {holder}")
+        return state.refuse(methods.QUOTE_SET, "DUPLICATE_ID", name, quote_id, f"its bid is order {holder}")
     if protection.is_frozen(account.member, group):
-        return state.refuse("quote.set", protection.REASON, name, quote_id)
+        return state.refuse(methods.QUOTE_SET, protection.REASON, name, quote_id)
     reason = phases.refusal(instrument, terms.LIMIT, terms.DAY, False)
     old = open_quote(state, account, symbol)
     bid_cost = 0
@@ -53,7 +53,7 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
     if not reason:
         reason = _refusal_of_funds(account, symbol, bid_cost, ask_quantity, old)
     if reason:
-        return state.refuse("quote.set", reason, name, quote_id, detail)
+        return state.refuse(methods.QUOTE_SET, reason, name, quote_id, detail)
 
     for order in old:
         state.cancel(order, "REPLACED")
@@ -90,12 +90,12 @@ def cancel_quote(state: State, command: tuple[Any, ...]) -> None:
     _, name, symbol = command
     account = state.accounts.get(name)
     if symbol not in state.instruments:
-        return state.refuse("quote.cancel", "UNKNOWN_SYMBOL", name, symbol)
+        return state.refuse(methods.QUOTE_CANCEL, "UNKNOWN_SYMBOL", name, symbol)
     if account is None:
-        return state.refuse("quote.cancel", "UNKNOWN_ACCOUNT", name, symbol)
+        return state.refuse(methods.QUOTE_CANCEL, "UNKNOWN_ACCOUNT", name, symbol)
     orders = of_symbol(state, account, symbol)
     if not orders:
-        return state.refuse("quote.cancel", "UNKNOWN_ORDER", name, symbol)
+        return state.refuse(methods.QUOTE_CANCEL, "UNKNOWN_ORDER", name, symbol)
     for order in orders:
         state.cancel(order, "USER")
     return None

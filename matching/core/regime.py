@@ -11,7 +11,7 @@ from __future__ import annotations
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import AUCTION, CALL_AUCTION, CONTINUOUS, ORDER_BOOK, PRE_OPEN, SANDBOX, WIND_DOWN
 from goldx.protocol.units import MG_PER_GRAM, format_money
-from matching.core import holders
+from matching.core import holders, methods
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.state import State
@@ -51,7 +51,7 @@ def refuses_client(state: State, owner: str) -> str:
     if holders.identity_of(state, owner) in known:
         return ""
     if regime.max_clients is None:
-        return refuses_new_business(state, "account.open")
+        return refuses_new_business(state, methods.ACCOUNT_OPEN)
     if len(known) < regime.max_clients:
         return ""
     return write_detail("max_clients", f"the sandbox allows {regime.max_clients}, and there are {len(known)}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import CLOSED, NEGOTIATED, ORDER_BOOK, REGIMES
-from matching.core import holders, phases, rfq_ends
+from matching.core import holders, methods, phases, rfq_ends
 from matching.core.regime import mode_of
 from matching.core.regime_terms import Regime
 from matching.core.state import State
 from matching.core.tags import REGIME_CHANGED, REGIME_PROPOSED
-
-METHOD: Final = "venue.set_regime"
 
 
 def set_regime(state: State, command: tuple[Any, ...]) -> None:
@@ -28,9 +26,9 @@ def set_regime(state: State, command: tuple[Any, ...]) -> None:
     detail = regime.wrong_term() or _misfit(state, regime)
     subject = REGIMES[regime.kind] if 0 <= regime.kind < len(REGIMES) else None
     if detail:
-        return state.refuse(METHOD, "BAD_VALUE", None, subject, detail)
+        return state.refuse(methods.VENUE_SET_REGIME, "BAD_VALUE", None, subject, detail)
     if state.regime is not None and state.regime.values() == values:
-        return state.refuse(METHOD, "BAD_VALUE", None, subject, "it is in force already")
+        return state.refuse(methods.VENUE_SET_REGIME, "BAD_VALUE", None, subject, "it is in force already")
     first: str | None = None
     if state.sequence or regime.kind != NEGOTIATED:
         proposed, first = state.proposed_regime or ((), by)

@@ -6,7 +6,7 @@ from typing import Any
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import CLOSED
-from matching.core import deal_ends, rfq_ends
+from matching.core import deal_ends, methods, rfq_ends
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_RETIRED, INSTRUMENT_RETIRED
 
@@ -19,12 +19,12 @@ def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
     _, symbol, text, name, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
-        state.refuse("market.cancel_orders", "UNKNOWN_SYMBOL", name, symbol)
+        state.refuse(methods.MARKET_CANCEL_ORDERS, "UNKNOWN_SYMBOL", name, symbol)
     elif name is not None and name not in state.accounts:
-        state.refuse("market.cancel_orders", "UNKNOWN_ACCOUNT", name, symbol)
+        state.refuse(methods.MARKET_CANCEL_ORDERS, "UNKNOWN_ACCOUNT", name, symbol)
     elif not text.strip():
         state.refuse(
-            "market.cancel_orders",
+            methods.MARKET_CANCEL_ORDERS,
             "BAD_VALUE",
             name,
             symbol,
@@ -38,7 +38,7 @@ def cancel_orders(state: State, command: tuple[Any, ...]) -> None:
         ended = deal_ends.end_of_instrument(state, instrument, name, text)
         ended = rfq_ends.end_of_instrument(state, instrument, name, text) or ended
         if not ended and not found:
-            state.refuse("market.cancel_orders", "UNKNOWN_ORDER", name, symbol, "there is no open order")
+            state.refuse(methods.MARKET_CANCEL_ORDERS, "UNKNOWN_ORDER", name, symbol, "there is no open order")
 
 
 def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
@@ -49,17 +49,17 @@ def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
     _, symbol, _ = command
     instrument = state.instruments.get(symbol)
     if instrument is None:
-        state.refuse("instrument.retire", "UNKNOWN_SYMBOL", None, symbol)
+        state.refuse(methods.INSTRUMENT_RETIRE, "UNKNOWN_SYMBOL", None, symbol)
     elif instrument.retired:
-        state.refuse("instrument.retire", "RETIRED", None, symbol)
+        state.refuse(methods.INSTRUMENT_RETIRE, "RETIRED", None, symbol)
     elif instrument.phase != CLOSED or instrument.has_open_orders():
-        state.refuse("instrument.retire", "PHASE", None, symbol, "it must be closed and without open orders")
+        state.refuse(methods.INSTRUMENT_RETIRE, "PHASE", None, symbol, "it must be closed and without open orders")
     else:
         for account in state.accounts.values():
             balance = account.balances.get(symbol)
             if balance is not None and balance.total:
                 detail = f"{account.name} holds {balance.total} mg of it; nobody may"
-                state.refuse("instrument.retire", "BAD_VALUE", account.name, symbol, detail)
+                state.refuse(methods.INSTRUMENT_RETIRE, "BAD_VALUE", account.name, symbol, detail)
                 return
         instrument.retired = True
         state.emit(INSTRUMENT_RETIRED, symbol)
@@ -76,15 +76,15 @@ def retire_account(state: State, command: tuple[Any, ...]) -> None:
     _, name, _ = command
     account = state.accounts.get(name)
     if account is None:
-        return state.refuse("account.retire", "UNKNOWN_ACCOUNT", name, name)
+        return state.refuse(methods.ACCOUNT_RETIRE, "UNKNOWN_ACCOUNT", name, name)
     if account.retired:
-        return state.refuse("account.retire", "RETIRED", name, name)
+        return state.refuse(methods.ACCOUNT_RETIRE, "RETIRED", name, name)
     for asset, balance in account.balances.items():
         if balance.total:
             detail = f"it holds {balance.total} of {asset} in its smallest unit; it must be empty"
-            return state.refuse("account.retire", "BAD_VALUE", name, name, detail)
+            return state.refuse(methods.ACCOUNT_RETIRE, "BAD_VALUE", name, name, detail)
     if state.open_orders([account]):
-        return state.refuse("account.retire", "BAD_VALUE", name, name, "it has open orders; it must have none")
+        return state.refuse(methods.ACCOUNT_RETIRE, "BAD_VALUE", name, name, "it has open orders; it must have none")
     account.retired = True
     account.find_refusal()
     state.emit(ACCOUNT_RETIRED, name)

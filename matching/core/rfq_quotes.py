@@ -7,19 +7,17 @@ while the grace lasts, and take the quote back just before or after the requeste
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, MAX_OPEN_RFQ_QUOTES, RFQ_FIRM_MS
 from goldx.protocol.units import format_weight
-from matching.core import direct_trades, holders, regime, rfq_ends
+from matching.core import direct_trades, holders, methods, regime, rfq_ends
 from matching.core.holdings import Account
 from matching.core.placing import price_refusal, quantity_refusal
 from matching.core.rfq import OpenRfq, OpenRfqQuote
 from matching.core.state import State
 from matching.core.tags import RFQ_QUOTED
-
-METHOD: Final = "rfq.quote"
 
 
 def quote(state: State, command: tuple[Any, ...]) -> None:
@@ -28,12 +26,12 @@ def quote(state: State, command: tuple[Any, ...]) -> None:
     subject = str(rfq_id)
     account = state.accounts.get(name)
     if account is None:
-        return state.refuse(METHOD, "UNKNOWN_ACCOUNT", name, subject)
+        return state.refuse(methods.RFQ_QUOTE, "UNKNOWN_ACCOUNT", name, subject)
     request = state.requests.get(rfq_id)
     if request is None or not request.asks(account.member):
-        return state.refuse(METHOD, "UNKNOWN_RFQ", name, subject)
+        return state.refuse(methods.RFQ_QUOTE, "UNKNOWN_RFQ", name, subject)
     if account.refusal:
-        return state.refuse(METHOD, account.refusal, name, subject)
+        return state.refuse(methods.RFQ_QUOTE, account.refusal, name, subject)
     old = request.quotes.get(name)
     reason, detail = _refusal(state, request, account, price, quantity, all_or_none)
     if not reason and old is not None:
@@ -51,7 +49,7 @@ def quote(state: State, command: tuple[Any, ...]) -> None:
     if not reason:
         reason = direct_trades.refusal_of_funds(balance, side, more)
     if reason:
-        return state.refuse(METHOD, reason, name, subject, detail)
+        return state.refuse(methods.RFQ_QUOTE, reason, name, subject, detail)
 
     if old is not None:
         rfq_ends.release(state, old)
@@ -78,12 +76,12 @@ def withdraw(state: State, command: tuple[Any, ...]) -> None:
     subject = str(rfq_id)
     request = state.requests.get(rfq_id)
     if name not in state.accounts:
-        state.refuse("rfq.withdraw", "UNKNOWN_ACCOUNT", name, subject)
+        state.refuse(methods.RFQ_WITHDRAW, "UNKNOWN_ACCOUNT", name, subject)
     elif request is None or name not in request.quotes:
-        state.refuse("rfq.withdraw", "UNKNOWN_RFQ", name, subject)
+        state.refuse(methods.RFQ_WITHDRAW, "UNKNOWN_RFQ", name, subject)
     elif state.now < request.quotes[name].firm_until:
         detail = f"the quote is firm until {request.quotes[name].firm_until}"
-        state.refuse("rfq.withdraw", "FIRM", name, subject, detail)
+        state.refuse(methods.RFQ_WITHDRAW, "FIRM", name, subject, detail)
     else:
         rfq_ends.end_quote(state, request.quotes[name], "USER")
 

@@ -25,7 +25,7 @@ from goldx.protocol.terms import (
     SHORTEST_RFQ_GRACE_MS,
 )
 from goldx.protocol.units import MG_PER_GRAM, format_price, format_weight
-from matching.core import direct_trades, holders, regime, rfq_ends
+from matching.core import direct_trades, holders, methods, regime, rfq_ends
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.placing import price_refusal, quantity_refusal
@@ -38,7 +38,7 @@ from matching.core.tags import RFQ_ACCEPTED, RFQ_CREATED, RFQ_QUOTE_DONE
 def create(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``rfq.create``: check it, and publish it to whom it may concern."""
     _, name, client_id, symbol, side, quantity, expire_at, grace_ms, names, anonymous, persist, session = command
-    method = "rfq.create"
+    method = methods.RFQ_CREATE
     instrument = state.instruments.get(symbol)
     account = state.accounts.get(name)
     if instrument is None:
@@ -73,7 +73,7 @@ def create(state: State, command: tuple[Any, ...]) -> None:
 def accept(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``rfq.accept``: the best quotes are settled trades now, or the command is refused and changes nothing."""
     _, name, rfq_id, limit, quantity = command
-    request = _find(state, "rfq.accept", name, rfq_id)
+    request = _find(state, methods.RFQ_ACCEPT, name, rfq_id)
     if request is None:
         return
     wanted = request.quantity if quantity is None else quantity
@@ -85,7 +85,7 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
     if not reason:
         reason, detail = _refusal_of_means(state, request, price, filled)
     if reason:
-        state.refuse("rfq.accept", reason, name, str(rfq_id), detail)
+        state.refuse(methods.RFQ_ACCEPT, reason, name, str(rfq_id), detail)
         return
     cover = covering_price(request, quotes, filled)
     rfq_ends.close(state, request)
@@ -108,7 +108,7 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
 def cancel(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``rfq.cancel``, in any phase."""
     _, name, rfq_id = command
-    request = _find(state, "rfq.cancel", name, rfq_id)
+    request = _find(state, methods.RFQ_CANCEL, name, rfq_id)
     if request is not None:
         rfq_ends.end(state, request, "USER")
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import deal_ends, direct_trades, limit_setting, phases, regime_setting, rfq_ends, stops
+from matching.core import deal_ends, direct_trades, limit_setting, methods, phases, regime_setting, rfq_ends, stops
 from matching.core.holdings import Account
 from matching.core.ids import ClientIds
 from matching.core.state import DEALS, LEAVING, NO_ORDER, UNPUBLISHED, State
@@ -50,9 +50,11 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
         if detail or still_open:
             reason = "BAD_VALUE" if detail else "PHASE"
             detail = detail or f"every instrument must be closed, and {still_open[0]} is not"
-            return state.refuse("market.end_day", reason, None, next_trading_day, detail)
+            return state.refuse(methods.MARKET_END_DAY, reason, None, next_trading_day, detail)
     elif next_trading_day <= state.trading_day:
-        return state.refuse("market.end_day", "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}")
+        return state.refuse(
+            methods.MARKET_END_DAY, "BAD_VALUE", None, next_trading_day, f"later than {state.trading_day}"
+        )
     by_two = rules == BY_TWO or (rules >= AHEAD_BY_TWO and _is_ahead(state))
     if by_two and _is_proposed(state, next_trading_day, by):
         return None

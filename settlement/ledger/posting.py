@@ -24,6 +24,7 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from goldx.protocol.commands import HoldingAdjust, HoldingSettle
 from goldx.protocol.events import (
     AccountOpened,
     AnyEvent,
@@ -46,7 +47,7 @@ from settlement.documents.ledger import OUTBOX_CLOSED
 from settlement.ledger import market_proposals
 from settlement.ledger.outbox import OutboxItem
 
-_HOLDING_METHODS = ("holding.adjust", "holding.settle")
+_HOLDING_METHODS: Final = (HoldingAdjust.method, HoldingSettle.method)
 
 _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
 _OF_PROPOSALS = frozenset((*market_proposals.PROPOSED, *market_proposals.ENDING))

@@ -39,7 +39,7 @@ BUGS = (
     Bug(
         "one person annuls a trade alone",
         "busts.py",
-        "    if first is None or first[0] == by:\n",
+        "    if first is None or proposed_by == by:\n",
         "    if first is None:\n",
     ),
     Bug(
@@ -49,18 +49,18 @@ BUGS = (
         "    if trade_id < 0:\n",
     ),
     Bug("an annulled trade is forgotten", "busts.py", "    state.busted[trade_id] = None\n", ""),
-    Bug("the buyer does not get the fee back", "busts.py", "paid.total += amount + buy_fee", "paid.total += amount"),
+    Bug("the buyer does not get the fee back", "busts.py", "terms.amount + terms.buy_fee\n", "terms.amount\n"),
     Bug(
         "the venue keeps the seller's fee of an annulled trade",
         "busts.py",
-        "state.fees_collected -= buy_fee + sell_fee",
-        "state.fees_collected -= buy_fee",
+        "state.fees_collected -= terms.buy_fee + terms.sell_fee",
+        "state.fees_collected -= terms.buy_fee",
     ),
     Bug(
         "gold that was bought and sold again goes back",
         "busts.py",
-        "quantity - self.freed - bought.available()",
-        "quantity - self.freed - bought.total",
+        "terms.quantity - self.freed - bought.available()",
+        "terms.quantity - self.freed - bought.total",
     ),
     Bug(
         "money that orders have reserved goes back",
@@ -83,11 +83,11 @@ BUGS = (
     Bug(
         "a trade of an earlier trading day is annulled",
         "busts.py",
-        "    if trading_day != state.trading_day:\n",
-        "    if trading_day > state.trading_day:\n",
+        "    if terms.trading_day != state.trading_day:\n",
+        "    if terms.trading_day > state.trading_day:\n",
     ),
     Bug("the window is a millisecond longer", "busts.py", "state.now > until or", "state.now > until + 1 or"),
-    Bug("two persons mean different trades", "busts.py", "first[1] != traded", "first[1][2] != traded[2]"),
+    Bug("two persons mean different trades", "busts.py", "if proposed != traded", "if proposed[2] != traded[2]"),
     Bug(
         "a snapshot forgets who has asked for an annulment",
         "snapshot.py",

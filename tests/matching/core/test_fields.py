@@ -1,13 +1,20 @@
 """The core's named fields are those of the protocol's schema, each under its own name."""
 
+import ast
+from pathlib import Path
+
+import msgspec
+
 from goldx.protocol import terms
 from goldx.protocol.bases import Event
-from goldx.protocol.commands import InstrumentDefine, OrderPlace
-from goldx.protocol.events import InstrumentDefined
+from goldx.protocol.commands import BY_METHOD, InstrumentDefine, OrderPlace, TradeTerms
+from goldx.protocol.events import InstrumentDefined, TradeBusted
+from matching.core import busts, methods
 from matching.core.instrument import TERMS, Definition
 from matching.core.placing import OrderRequest
 from tests.matching.core.driving import command_tuple
 
+CORE = Path(__file__).parents[3] / "matching" / "core"
 ORDER = OrderPlace(
     account="A",
     client_order_id="o1",
@@ -61,6 +68,30 @@ def test_an_order_request_has_the_fields_of_order_place() -> None:
     request = OrderRequest(command_tuple(ORDER))
     for name in OrderPlace.__struct_fields__:
         assert getattr(request, name) == getattr(ORDER, name), name
+
+
+def test_the_terms_of_a_trade_are_read_by_name_and_repeated_in_order() -> None:
+    given = TradeTerms(1, "2026-11-24", "X", 2, 3, 4, 5, 6, "A", "B", terms.SELL, 7, 8)
+    read = busts._Terms(msgspec.structs.astuple(given))
+    for name in TradeTerms.__struct_fields__:
+        assert getattr(read, name) == getattr(given, name), name
+    names = [name for name in TradeBusted.__struct_fields__ if name not in Event.__struct_fields__]
+    repeated = TradeTerms.__struct_fields__[busts._REPEATED :]
+    assert names == ["trade_id", *repeated, "traded_at", "proposed_by", "by", "reason"]
+
+
+def test_no_name_of_a_method_is_typed_in_the_core() -> None:
+    """``matching.core.methods`` has them from the classes of the commands, by their own names."""
+    found = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted(CORE.glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in BY_METHOD
+    ]
+    assert found == []
+    names = {name: value for name, value in vars(methods).items() if name.isupper()}
+    assert names == {method.upper().replace(".", "_"): method for method in names.values()}
+    assert len(names) > 30
 
 
 def test_a_definition_has_the_fields_of_instrument_defined() -> None:
