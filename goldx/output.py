@@ -58,7 +58,7 @@ class Table:
             self._widths = [0] * len(self.columns)
         if sys.stdout.isatty():
             columns = zip(*lines, strict=True)
-            widths = [max(map(_width, column)) for column in columns] or self._widths
+            widths = [max(map(width_of, column)) for column in columns] or self._widths
             self._widths = [max(pair) for pair in zip(widths, self._widths, strict=True)]
         for line in lines:
             click.echo(_line(line, self._widths))
@@ -77,7 +77,7 @@ def print_record(record: Mapping[str, Any]) -> None:
         return
     lists = {name: value for name, value in record.items() if _is_table(value)}
     lines = [(name, _text(value)) for name, value in record.items() if name not in lists]
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)] if sys.stdout.isatty() else [0, 0]
+    widths = [max(map(width_of, column)) for column in zip(*lines, strict=True)] if sys.stdout.isatty() else [0, 0]
     for line in lines:
         click.echo(_line(line, widths))
     for name, rows in lists.items():
@@ -92,11 +92,11 @@ def _is_table(value: object) -> bool:
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     if not any(widths):
         return "\t".join(cells)
-    padded = (cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True))
+    padded = (cell + " " * (width - width_of(cell)) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """Return how many columns of a terminal a text takes: a Chinese character takes two."""
     return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
 

@@ -4,9 +4,12 @@
 
 The repeated action must be safe to repeat. Only the standard library is imported here.
 
-Two loops that wait are no retries in this sense and stand by themselves: ``goldx.client.errors.when_allowed`` waits for
-as long as the gateway names in its refusal, and the service of settlement (``settlement.service.process``) goes on with
-another step after an outage, with its place read anew, and never ends with a result.
+Loops that wait are no retries in this sense and stand by themselves. ``goldx.client.errors.when_allowed`` waits for as
+long as the gateway names in its refusal. The service of settlement (``settlement.service.process``) goes on with
+another step after an outage, with its place read anew, and never ends with a result. What waits until something has
+come, such as the events of a command (``goldx.timetable.process``), repeats no failed action; a subscription that
+rereads what it has missed (``api.sessions.subscriptions``) pauses alike where nothing has come and where the stream is
+away, and ends with its session.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ from goldx.demo.demonstration import STEPS, Demonstration, DemoResult
 from goldx.demo.display import open_display
 from goldx.demo.shell import CommandFailed
 from goldx.demo.staff import StaffFailed
-from goldx.demo.state import DisplayState, grouped
+from goldx.demo.state import DisplayState
 from goldx.demo.traders_process import TradersFailed, TradersProcess
 from goldx.hosting.servers import ServerFailed
 from goldx.hosting.settings import Settings
@@ -160,9 +160,9 @@ async def _displayed(state: DisplayState, *, to_stderr: bool) -> AsyncIterator[N
 
 def _print_outcome(outcome: DemoResult) -> None:
     latency, out = outcome.latency_ms, outcome.withdrawal
-    grams = grouped(units.format_weight(outcome.traded_fine_mg))
+    grams = units.grouped(units.format_weight(outcome.traded_fine_mg))
     for name, value in (
-        ("taken in", f"{outcome.lots} lots, {grouped(outcome.money_in)} CNY"),
+        ("taken in", f"{outcome.lots} lots, {units.grouped(outcome.money_in)} CNY"),
         ("orders", f"{outcome.acked_orders:,} acknowledged ({outcome.orders_per_s:,.0f}/s)"),
         ("changes", f"{outcome.changed_orders:,} quotes, replaces and cancels"),
         ("trades", f"{outcome.trades:,} ({outcome.trades_per_s:,.0f}/s), {grams} fine grams"),

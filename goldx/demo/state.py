@@ -67,9 +67,3 @@ def percentiles(latencies: Sequence[int] | deque[int]) -> tuple[float, float] | 
     ordered = sorted(latencies)
     last = len(ordered) - 1
     return ordered[last // 2] / 1_000, ordered[last * 99 // 100] / 1_000
-
-
-def grouped(decimal: str) -> str:
-    """Return a decimal with its thousands grouped: ``"1234567.50"`` -> ``"1,234,567.50"``."""
-    whole, point, fraction = decimal.partition(".")
-    return f"{int(whole):,}{point}{fraction}"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goldx.client.local_book import LocalBook
-from goldx.demo.state import DisplayState, grouped
+from goldx.demo.state import DisplayState
 from goldx.protocol import units
 
 MOST_LEVELS: Final = 15
@@ -129,7 +129,7 @@ def _book(book: LocalBook, levels: int) -> RenderableType:
         _add_level(table, price, quantity, deepest, "green")
     for _ in range(levels - len(bids)):
         table.add_row("", "", "")
-    traded = f"{book.trades:,} trades · {grouped(units.format_weight(book.traded))} g"
+    traded = f"{book.trades:,} trades · {units.grouped(units.format_weight(book.traded))} g"
     return Panel(table, title=f"{book.symbol} {book.name_zh}", subtitle=traded)
 
 
@@ -158,5 +158,5 @@ def _holdings(state: DisplayState) -> RenderableType:
     for asset in assets:
         table.add_column(f"{asset} {'yuan' if asset == units.CASH else 'fine g'}", justify="right")
     for account, held in state.holdings.items():
-        table.add_row(account, *(grouped(units.format_amount(held.get(asset, 0), asset)) for asset in assets))
+        table.add_row(account, *(units.grouped(units.format_amount(held.get(asset, 0), asset)) for asset in assets))
     return Panel(table, title="holdings · 持有")

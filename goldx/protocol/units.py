@@ -153,3 +153,9 @@ def half_up(numerator: int, denominator: int) -> int:
     if numerator < 0:
         return -((-2 * numerator + denominator) // (2 * denominator))
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+def grouped(decimal: str) -> str:
+    """Return a decimal with commas between thousands, for people: ``"1234567.50"`` -> ``"1,234,567.50"``."""
+    whole, point, fraction = decimal.partition(".")
+    return decimal if whole == "-0" else f"{int(whole):,}{point}{fraction}"

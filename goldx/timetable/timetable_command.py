@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from goldx.hosting import logging
 from goldx.hosting.running import resolve_redis_url
 from goldx.hosting.settings import Settings
+from goldx.output import print_table
 from goldx.protocol import terms
 from goldx.streams.history import EventsMissing
 from goldx.streams.segments import BadArchive
@@ -91,15 +92,9 @@ def plan_command(day: date | None, symbol: str | None, file: Path | None, as_jso
         click.echo(json.dumps(shown, ensure_ascii=False))
         return
     click.echo(f"trading day {plan.day}, timetable {found.sha256}")
-    headings = ("instrument", "from", "at the latest", "state", "phase")
-    table = [
-        headings,
-        *((*(str(row[name] or "-") for name in ("symbol", "at", "latest", "state", "phase")),) for row in rows),
-    ]
-    table.append(("all", shown_time(plan.ends_at), "-", "end of the day", "-"))
-    widths = [max(len(line[column]) for line in table) for column in range(len(headings))]
-    for line in table:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    table = [[row[name] for name in ("symbol", "at", "latest", "state", "phase")] for row in rows]
+    table.append(["all", shown_time(plan.ends_at), None, "end of the day", None])
+    print_table("instrument from at_the_latest state phase", table)
 
 
 def _rows(plan: DayPlan, symbol: str | None) -> list[dict[str, Any]]:

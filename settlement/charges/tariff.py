@@ -60,6 +60,8 @@ class TariffFigure(NamedTuple):
         return self.measure.shown + self.of
 
 
+BY_KILOGRAM: Final = ("LOAD_IN", "LOAD_OUT")
+"""Fees by whole kilograms; the others are by milligrams, but for UMPIRE, which has no weight."""
 FIGURES: Final[Mapping[str, TariffFigure]] = {
     "STORAGE_OWN": TariffFigure(180, Measure.MONEY, "kg and day", "domain sheet 2.6: storage, remaining stock"),
     "STORAGE_BOUGHT": TariffFigure(60, Measure.MONEY, "kg and day", "domain sheet 2.6: storage, bought title"),

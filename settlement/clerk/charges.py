@@ -20,8 +20,6 @@ from settlement.service.listings import PAGE
 
 UMPIRE: Final = "UMPIRE"
 """The fee of an umpire, which has no weight."""
-BY_KILOGRAM: Final = ("LOAD_IN", "LOAD_OUT")
-"""Fees by whole kilograms; the others are by milligrams."""
 MG_PER_KG: Final = 1_000_000
 
 
@@ -112,7 +110,7 @@ def fees_bills(by: str, status: str | None, page: PageRequest) -> None:
 def _accrual(row: Row[Any]) -> Iterable[object]:
     weight = None
     if row.kind != UMPIRE:
-        weight = format_weight(row.quantity * (MG_PER_KG if row.kind in BY_KILOGRAM else 1))
+        weight = format_weight(row.quantity * (MG_PER_KG if row.kind in tariff.BY_KILOGRAM else 1))
     per = None if row.kind == UMPIRE else tariff.FIGURES[row.kind].of
     amount = format_decimal(row.amount_ufen, 8)
     return row.day, row.kind, row.symbol, weight, format_money(row.rate), per, amount, row.subject, row.bill_no

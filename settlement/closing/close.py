@@ -20,7 +20,7 @@ from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, over
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.obstacles import Blocked, Obstacle
-from settlement.closing.progress import Report, StepProgress, Tell, Teller
+from settlement.closing.progress import ProgressReporter, Report, ReportDone, StepProgress
 from settlement.closing.steps import STEPS, CloseStep
 from settlement.documents.closing import BLOCKED, CLOSED, CLOSING, DONE, RUNNING
 from settlement.tables.base import trading_day
@@ -81,7 +81,7 @@ async def _close_one(engine: AsyncEngine, by: str, day: Day, report: Report) -> 
         if known is None or known.status != DONE:
             begun = StepProgress(day.day, step.name, number, len(steps), RUNNING)
             report(begun)
-            await _run(engine, by, day, number, step, Teller(engine, begun, report))
+            await _run(engine, by, day, number, step, ProgressReporter(engine, begun, report))
         report(StepProgress(day.day, step.name, number, len(steps), DONE))
     async with engine.begin() as connection:
         await audit.lock(connection)
@@ -132,7 +132,7 @@ async def _row(connection: AsyncConnection, day: Day, name: str) -> Row[Any] | N
     return (await connection.execute(one)).first()
 
 
-async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: CloseStep, tell: Tell) -> None:
+async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: CloseStep, report_done: ReportDone) -> None:
     """Run one step in one transaction. Raises Blocked or PaperDiffers, after recording by what."""
     begun: dict[str, Any] = {"status": RUNNING, "obstacles": null(), "started_at": now_ms()}
     this = (close_step.c.day == day.day, close_step.c.step == step.name)
@@ -143,12 +143,12 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: CloseS
             await connection.execute(update(close_step).where(*this).values(begun))
         await audit.record(connection, audit.Act(by, "day.step", _subject(day), {"step": step.name, "is": RUNNING}))
     if step.prepare is not None:
-        await step.prepare(engine, by, day, tell)
+        await step.prepare(engine, by, day, report_done)
     try:
         async with engine.begin() as connection:
             found = [] if step.obstacles is None else await step.obstacles(connection, day)
             if not found:
-                await _do(connection, by, day, number, step, tell)
+                await _do(connection, by, day, number, step, report_done)
     except PaperDiffers as error:
         await _block(engine, by, day, step, [Obstacle(step.name, str(error), _WHO_LOOKS)])
         raise
@@ -157,10 +157,12 @@ async def _run(engine: AsyncEngine, by: str, day: Day, number: int, step: CloseS
         raise Blocked(day.day.isoformat(), found)
 
 
-async def _do(connection: AsyncConnection, by: str, day: Day, number: int, step: CloseStep, tell: Tell) -> None:
+async def _do(
+    connection: AsyncConnection, by: str, day: Day, number: int, step: CloseStep, report_done: ReportDone
+) -> None:
     """Do the work of a step and record it."""
     facts = None if step.facts is None else await step.facts(connection, day)
-    output = await step.run(connection, day, facts, tell)
+    output = await step.run(connection, day, facts, report_done)
     inputs = input_hash(day, await steps_of(connection, day.day), number, facts)
     done: dict[str, Any] = {"status": DONE, "facts": facts, "output": output, "finished_at": now_ms()}
     done |= {"input_hash": bytes.fromhex(inputs), "output_hash": bytes.fromhex(digest(output))}

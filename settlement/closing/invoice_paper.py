@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from goldx.protocol.units import BadValue, format_decimal
+from settlement.charges.tariff import BY_KILOGRAM
 from settlement.closing.invoice_lines import TRADING
 from settlement.closing.invoices import Invoice
 from settlement.closing.paper import Column, Language, Paper
@@ -13,7 +14,6 @@ from settlement.workbooks import writing
 from settlement.workbooks.writing import Sheet, scaled
 
 KINDS: Final = ("pdf", "xlsx", "json")
-BY_KILOGRAM: Final = ("LOAD_IN", "LOAD_OUT")
 _COLUMNS: Final = ("fee_name", "symbol", "document", "base", "rate", "net", "tax_rate", "tax", "amount")
 _SUMS: Final = ("net_fen", "tax_fen", "amount_fen")
 

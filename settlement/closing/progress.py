@@ -20,12 +20,12 @@ from settlement.tables.closing import close_progress, close_step
 EVERY_SECONDS: Final = 1.0
 """The shortest time between two reports of one step."""
 
-Tell = Callable[[int, int], Awaitable[None]]
-"""Tells how much of how much is done."""
+ReportDone = Callable[[int, int], Awaitable[None]]
+"""Reports how much of how much is done."""
 
 
 async def silent(_done: int, _of: int) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 class StepProgress(NamedTuple):
@@ -50,7 +50,7 @@ class StepProgress(NamedTuple):
 Report = Callable[[StepProgress], None]
 
 
-class Teller:
+class ProgressReporter:
     """Reports how far one step is, and keeps it, at most once in EVERY_SECONDS."""
 
     def __init__(self, engine: AsyncEngine, step: StepProgress, report: Report) -> None:

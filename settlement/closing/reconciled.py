@@ -17,16 +17,16 @@ from settlement.closing import proofs
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
-from settlement.closing.progress import Tell, silent
+from settlement.closing.progress import ReportDone, silent
 from settlement.reconciliation import breaks, past_limits, three_way
 from settlement.reconciliation.break_areas import ENGINE
 
 NAME: Final = "reconciliation"
 
 
-async def prepare(engine: AsyncEngine, by: str, day: Day, tell: Tell = silent) -> None:
+async def prepare(engine: AsyncEngine, by: str, day: Day, report_done: ReportDone = silent) -> None:
     """Compare the books and the bank now, so that the breaks are those of this moment; keep the proof of the day."""
-    run = await three_way.run(engine, by, proofs.find, tell)
+    run = await three_way.run(engine, by, proofs.find, report_done)
     async with engine.begin() as connection:
         await proofs.keep(connection, by, day, run)
         if await bank_reconciliation.is_stated(connection):

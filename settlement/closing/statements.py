@@ -30,7 +30,7 @@ from settlement.closing import statement_content, statement_sources, statement_t
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, ended_at
 from settlement.closing.differs import PaperDiffers
-from settlement.closing.progress import Tell, silent
+from settlement.closing.progress import ReportDone, silent
 from settlement.closing.statement_trades import AccountTrades
 from settlement.documents.statements import ACCOUNT_STATEMENT
 from settlement.tables.closing import business_day
@@ -64,7 +64,7 @@ class AccountStatement(NamedTuple):
         return found
 
 
-async def work(connection: AsyncConnection, day: Day, tell: Tell = silent) -> bytes:
+async def work(connection: AsyncConnection, day: Day, report_done: ReportDone = silent) -> bytes:
     """Make the statements of a day, a step of its close; return who got one, each with its SHA-256, as JSON.
 
     Repeated, it makes those that are missing, and changes none. Raises PaperDiffers where figures do not agree,
@@ -89,7 +89,7 @@ async def work(connection: AsyncConnection, day: Day, tell: Tell = silent) -> by
             hashes[account] = digest(texts[content["member"], account])
             by_member.setdefault(content["member"], []).append({**content, "trades": of_account.trades})
         issued += await _write(connection, day, due, texts, made)
-        await tell(len(issued), len(found.active))
+        await report_done(len(issued), len(found.active))
     texts = {
         (member, ""): canonical(statement_content.of_member(found, contents, hashes))
         for member, contents in sorted(by_member.items())

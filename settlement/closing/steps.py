@@ -24,10 +24,10 @@ from settlement.closing import (
 )
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
-from settlement.closing.progress import Tell
+from settlement.closing.progress import ReportDone
 
 Work = Callable[[AsyncConnection, Day], Awaitable[bytes]]
-LongWork = Callable[[AsyncConnection, Day, Tell], Awaitable[bytes]]
+LongWork = Callable[[AsyncConnection, Day, ReportDone], Awaitable[bytes]]
 WorkWithFacts = Callable[[AsyncConnection, Day, bytes], Awaitable[bytes]]
 
 
@@ -45,17 +45,17 @@ class CloseStep(NamedTuple):
     facts: Work | None = None
     work_with_facts: WorkWithFacts | None = None
     long_work: LongWork | None = None
-    prepare: Callable[[AsyncEngine, str, Day, Tell], Awaitable[None]] | None = None
+    prepare: Callable[[AsyncEngine, str, Day, ReportDone], Awaitable[None]] | None = None
     obstacles: Callable[[AsyncConnection, Day], Awaitable[list[Obstacle]]] | None = None
 
     async def run(
-        self, connection: AsyncConnection, day: Day, facts: bytes | None, tell: Tell = progress.silent
+        self, connection: AsyncConnection, day: Day, facts: bytes | None, report_done: ReportDone = progress.silent
     ) -> bytes:
         """Do the step's work with the facts that were kept for it and return its output."""
         if self.work_with_facts is not None:
             return await self.work_with_facts(connection, day, facts or b"")
         if self.long_work is not None:
-            return await self.long_work(connection, day, tell)
+            return await self.long_work(connection, day, report_done)
         assert self.work is not None
         return await self.work(connection, day)
 

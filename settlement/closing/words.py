@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from goldx.protocol.units import CASH, format_decimal, format_money, format_price
+from goldx.protocol.units import CASH, format_decimal, format_money, format_price, grouped
 from settlement.base.working_days import shown_time
 from settlement.closing.paper import Language
 
@@ -296,12 +296,6 @@ def word(language: Language, key: str) -> str:
     """Return a word of the papers in a language; a key that is not known is its own word."""
     found = _WORDS.get(key)
     return key.removeprefix("kind.").removeprefix("break.") if found is None else found[language == "en"]
-
-
-def grouped(text: str) -> str:
-    """Return a decimal string with commas between thousands."""
-    whole, point, fraction = text.partition(".")
-    return f"{int(whole):,}{point}{fraction}" if whole not in ("-0", "-") else text
 
 
 def money(fen: int) -> str:

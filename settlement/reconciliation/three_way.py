@@ -116,7 +116,7 @@ class Comparison:
             self.breaks.append(Break(kind, subject, asset, expected, found, lot_id=lot_id, account=account))
 
 
-Tell = Callable[[int, int], Awaitable[None]]
+ReportDone = Callable[[int, int], Awaitable[None]]
 FindProof = Callable[[AsyncConnection], Awaitable[Since | None]]
 
 
@@ -125,17 +125,19 @@ async def reconcile(engine: AsyncEngine, by: str) -> RunReport:
     return (await run(engine, by)).report
 
 
-async def run(engine: AsyncEngine, by: str, find_proof: FindProof | None = None, tell: Tell | None = None) -> Run:
+async def run(
+    engine: AsyncEngine, by: str, find_proof: FindProof | None = None, report_done: ReportDone | None = None
+) -> Run:
     """Compare everything, or what was written since a proof, and store the run and its breaks.
 
     ``find_proof`` returns, in the run's snapshot, what was written since, or None. If not everything is compared, the
-    breaks that are known stay. ``tell`` is told how many of how many comparisons are done.
+    breaks that are known stay. ``report_done`` gets how many of how many comparisons are done.
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         known = await connection.scalar(select(func.coalesce(func.max(recon_run.c.run_id), 0)))
         since = None if find_proof is None else await find_proof(connection)
-        found = await compare(connection, since, tell)
+        found = await compare(connection, since, report_done)
         at = await marks(connection)
     proved = None if since is None else since.sequence
     counted = (found.checked, found.breaks, found.sequence)
@@ -153,14 +155,16 @@ async def last_run(connection: AsyncConnection, *, whole: bool = False) -> Row[A
     return (await connection.execute(query.order_by(recon_run.c.run_id.desc()).limit(1))).first()
 
 
-async def compare(connection: AsyncConnection, since: Since | None = None, tell: Tell | None = None) -> Comparison:
+async def compare(
+    connection: AsyncConnection, since: Since | None = None, report_done: ReportDone | None = None
+) -> Comparison:
     """Compare everything, or what was written since a proof, in the caller's snapshot, and change nothing."""
     sequence = await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0)))
     comparison = Comparison(int(sequence or 0), since)
     for done, check in enumerate(_CHECKS, 1):
         await check(connection, comparison)
-        if tell is not None:
-            await tell(done, len(_CHECKS))
+        if report_done is not None:
+            await report_done(done, len(_CHECKS))
     return comparison
 
 

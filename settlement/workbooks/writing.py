@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from goldx.output import width_of
 from goldx.protocol.units import BadValue
 
 Out: TypeAlias = str | int | Decimal | None
@@ -87,8 +88,7 @@ def _widths(sheet: Sheet) -> list[int]:
     for row in (sheet.heading, *sheet.rows):
         for number, cell in enumerate(row):
             text = "" if cell is None else str(cell)
-            wide = sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
-            found[number] = max(found[number], min(wide + 2, _WIDEST))
+            found[number] = max(found[number], min(width_of(text) + 2, _WIDEST))
     return found
 
 

@@ -179,7 +179,7 @@ def test_the_commands_compile_show_and_draw(tmp_path: Path) -> None:
     assert f"sha256 {timetable().sha256}" in made.output
     of_day = ["--day", "2026-11-23", "--timetable", str(out)]
     shown = run(main, ["timetable", "plan", *of_day, "--symbol", "AU-DORE"]).output.splitlines()
-    assert shown[1].split() == ["instrument", "from", "at", "the", "latest", "state", "phase"]
+    assert shown[1].split() == ["instrument", "from", "at_the_latest", "state", "phase"]
     assert shown[4].split() == [
         "AU-DORE",
         "2026-11-20",

@@ -202,7 +202,7 @@ async def test_of_two_runs_at_a_time_the_one_that_read_earlier_corrects_nothing_
             await plant(engine, change.format(1, "B.H"))
             others.append(await three_way.reconcile(engine, OTHER))
 
-    earlier = (await three_way.run(engine, ONE, tell=meanwhile)).report
+    earlier = (await three_way.run(engine, ONE, report_done=meanwhile)).report
     assert (len(earlier.breaks), len(others[0].breaks)) == (0, 1)
     async with engine.connect() as connection:
         (left,) = await breaks.open_breaks(connection)
