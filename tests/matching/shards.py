@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from random import Random
+from signal import Signals
 
 from redis.asyncio import Redis
 
@@ -115,7 +116,8 @@ class EngineRun:
         environment = {
             "GOLDX_REDIS_URL": url,
             "GOLDX_SHARD": shard,
-            "GOLDX_LEASE_MS": "300",
+            # Long enough for a machine on which other tests run: an engine that renews it too late is deposed.
+            "GOLDX_LEASE_MS": "1000",
             "PYTHONFAULTHANDLER": "1",
             **(settings or {}),
         }
@@ -164,22 +166,30 @@ class EngineRun:
             assert self.runs, "".join(self.log)
             await asyncio.sleep(0.01)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         self._process.send_signal(number)
 
     async def kill(self) -> None:
-        self._process.kill()
+        """Kill it; fail with its log if it has ended by itself."""
+        await self._send(signal.SIGKILL)
         await self.ended()
 
     async def stop(self) -> None:
-        """Stop it cleanly."""
-        self._process.send_signal(signal.SIGTERM)
+        """Stop it cleanly; fail with its log if it has ended by itself."""
+        await self._send(signal.SIGTERM)
         code, log = await self.ended()
         assert code == 0, log
 
+    async def _send(self, number: Signals) -> None:
+        if self._process.returncode is not None:
+            code, log = await self.ended()
+            raise AssertionError(f"the engine has ended by itself with exit code {code}:\n{log}")
+        self._process.send_signal(number)
+
     async def close(self) -> None:
         if self._process.returncode is None:
-            await self.kill()
+            self._process.kill()
+            await self.ended()
 
 
 @asynccontextmanager

@@ -194,7 +194,7 @@ OTHER_PROGRAM = "from matching.core import snapshot; snapshot.VERSION = 'another
 @pytest.mark.campaign
 async def test_a_standby_whose_digest_differs_stops_and_never_leads(valkey_url: str, redis: Redis, shard: str) -> None:
     keys = Keys(shard)
-    settings = {"GOLDX_DIGEST_EVERY": "50"}
+    settings = {"GOLDX_DIGEST_EVERY": "50", "GOLDX_LEASE_MS": "60000"}
     async with load(redis, keys) as appended, engine_process(valkey_url, shard, settings) as leader:
         await leader.ready()
         other = settings | {"GOLDX_CORE": "interpreted"}
@@ -248,7 +248,8 @@ NEVER_DONE = (
 
 async def test_an_engine_that_stops_does_not_wait_for_a_snapshot(valkey_url: str, redis: Redis, shard: str) -> None:
     """Neither a standby, nor a leader whose snapshot is not ready in the time of a clean stop."""
-    settings = {"GOLDX_DIGEST_EVERY": "50", "GOLDX_SNAPSHOT_EVERY": "50"}
+    # No standby may take over here, however slow the machine is.
+    settings = {"GOLDX_DIGEST_EVERY": "50", "GOLDX_SNAPSHOT_EVERY": "50", "GOLDX_LEASE_MS": "60000"}
     async with (
         load(redis, Keys(shard)) as appended,
         engine_process(valkey_url, shard, settings, program=NEVER_DONE) as leader,
