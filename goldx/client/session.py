@@ -10,10 +10,12 @@ Prices (CNY per fine gram), quantities (fine grams) and money (CNY) are decimal 
 
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
 from goldx.client.connection import HEARTBEAT_SECONDS, Connection
+from goldx.client.errors import when_allowed
 from goldx.client.keys import Key
 from goldx.client.results import (
     AllCancelled,
@@ -31,6 +33,8 @@ from goldx.client.results import (
 
 PAGE: Final = 1_000
 """Rows in one page of a listing, the most that there may be."""
+NEWEST_FIRST: Final = frozenset({"market.candles", "notice.list"})
+"""The listings whose pages go back in time: their ``next`` is the ``before`` of the page that follows."""
 
 
 class ExchangeClient:
@@ -63,13 +67,17 @@ class ExchangeClient:
     async def pages(self, method: str, **params: Any) -> AsyncIterator[dict[str, Any]]:
         """Yield the pages of a listing of the protocol, each as it is when it is asked for. Raises as ``call`` does.
 
-        They are of ``PAGE`` rows unless ``params`` has another ``limit``.
+        They are of ``PAGE`` rows unless ``params`` has another ``limit``. A page that the gateway refuses for too many
+        requests (RATE_LIMITED) is waited for.
         """
-        page = await self.call(method, **{"limit": PAGE, **params})
-        yield page
-        while page["next"] is not None:
-            page = await self.call(method, **{"limit": PAGE, **params, "after": page["next"]})
+        asked = {"limit": PAGE} | {name: value for name, value in params.items() if value is not None}
+        following = "before" if method in NEWEST_FIRST else "after"
+        while True:
+            page = await when_allowed(partial(self.call, method, **asked))
             yield page
+            if page["next"] is None:
+                return
+            asked[following] = page["next"]
 
     async def place(
         self,

@@ -25,7 +25,7 @@ ReportDone = Callable[[int, int], Awaitable[None]]
 
 
 async def silent(_done: int, _of: int) -> None:
-    """Report to nobody."""
+    """Report nothing, where nobody follows the progress."""
 
 
 class StepProgress(NamedTuple):

@@ -17,6 +17,7 @@ from api.view.channels import PART_ROWS
 from api.view.records import Candle
 from goldx.client import local_book
 from goldx.client import session as client_session
+from goldx.client.session import ExchangeClient
 from goldx.protocol import terms
 from goldx.protocol.commands import HoldingAdjust, InstrumentDefine, OrderPlace
 from goldx.protocol.deal_commands import DealCancel, DealPropose
@@ -131,6 +132,26 @@ def test_each_method_that_reads_is_one_answer_or_has_pages() -> None:
             paged.add(method)
     assert paged == set(PARAMS)
     assert set(methods) == paged | set(ONE_ANSWER)
+    assert {method for method in paged if "before" in params_of(filled(), method)} == client_session.NEWEST_FIRST
+
+
+class InProcessClient(ExchangeClient):
+    """The client without a connection: its calls are answered by the gateway's own methods in this process."""
+
+    def __init__(self, gateway: InProcessGateway) -> None:
+        self._gateway = gateway
+
+    async def call(self, method: str, **params: Any) -> Any:
+        return ask(self._gateway, method, **params)
+
+
+@pytest.mark.parametrize("method", PARAMS)
+async def test_the_client_reads_each_listing_in_pages(method: str) -> None:
+    client = InProcessClient(filled())
+    pages = [page async for page in client.pages(method, **PARAMS[method], limit=3)]
+    assert [len(rows_of(page)) for page in pages] == [3, 3, 1]
+    whole = [page async for page in client.pages(method, **PARAMS[method], limit=None)]
+    assert [len(rows_of(page)) for page in whole] == [ROWS]
 
 
 @pytest.mark.parametrize("method", PARAMS)
