@@ -16,13 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.base import bulk
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.tables.base import audit_log
+from settlement.tables.base import CHAIN_LOCK, audit_log
 
 GENESIS = bytes(32)
 """Hash before the first entry."""
-
-_CHAIN_LOCK = 0xA0D17
-"""Advisory lock, held to the end of the transaction: entries are chained one transaction after the other."""
 
 
 class Act(NamedTuple):
@@ -68,7 +65,7 @@ async def lock(connection: AsyncConnection) -> None:
     transaction that locks documents calls this first, and then locks them in the order of their numbers. So
     transactions cannot deadlock, and rows read after this call are unchanged when they are written.
     """
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHAIN_LOCK})
 
 
 async def record(connection: AsyncConnection, *acts: Act) -> None:

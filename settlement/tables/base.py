@@ -87,6 +87,9 @@ standing_change = Table(
 )
 """Each suspension, its end, and the end of a member, one of the staff or a key; ``change_id`` as in its notice."""
 
+CHAIN_LOCK = 0xA0D17
+"""Advisory lock, held to the end of the transaction: entries are chained one transaction after the other."""
+
 audit_log = Table(
     "audit_log",
     metadata,

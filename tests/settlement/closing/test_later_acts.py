@@ -20,6 +20,7 @@ from settlement.intake import weight_corrections
 from settlement.lots import scales
 from settlement.reconciliation import resolutions
 from settlement.service import movements
+from settlement.tables.base import CHAIN_LOCK
 from tests.settlement.closing.days import DAYS, FIRST, SECOND, close
 from tests.settlement.closing.test_invoices import DAILY, fees
 from tests.settlement.intake.lot_steps import screened
@@ -123,7 +124,7 @@ async def test_others_act_while_the_statements_are_made(
 
     async def look(connection: AsyncConnection, *about: Any) -> Any:
         async with exchange.engine.begin() as other:
-            number = {"number": audit._CHAIN_LOCK}
+            number = {"number": CHAIN_LOCK}
             free.append(await other.scalar(text("SELECT pg_try_advisory_xact_lock(:number)"), number))
         return await read(connection, *about)
 
