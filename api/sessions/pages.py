@@ -23,13 +23,21 @@ T = TypeVar("T")
 LARGEST_ID: Final = (1 << 63) - 1
 """The largest number of an order, a deal or a request."""
 PAGE_PARAMS: Final = ("limit", "after")
-"""The parameters of every listing."""
+"""The parameters of every listing whose pages go forward."""
+PASSED_OF_A_ROW: Final = 50
+"""Passing over so many rows on the way to a page costs as much as writing one."""
 
 
 def read_after_number(params: Mapping[str, Any]) -> int:
     """Return the number after which a page begins; 0 for the first page. Raises BadValue."""
     after = params.get("after")
     return 0 if after is None else check_whole("after", after, 0, LARGEST_ID)
+
+
+def read_before(params: Mapping[str, Any]) -> int:
+    """Return the number before which a page ends; LARGEST_ID for the newest page. Raises BadValue."""
+    before = params.get("before")
+    return LARGEST_ID if before is None else check_whole("before", before, 1, LARGEST_ID)
 
 
 def read_after_name(params: Mapping[str, Any]) -> str:
@@ -41,13 +49,16 @@ def read_after_name(params: Mapping[str, Any]) -> str:
     return "" if after is None else parse_identifier(after, "after")
 
 
-def rows_after(rows: Iterable[T], key: Callable[[T], int | str], after: int | str) -> Iterator[T]:
+def rows_after(
+    rows: Iterable[T], key: Callable[[T], int | str], after: int | str, *, gone: bool = False
+) -> Iterator[T]:
     """Return the rows that come after the one with a key; all for 0 and for an empty text.
 
-    For rows whose order is not that of their keys. Raises BadValue if there is no such row.
+    For rows whose order is not that of their keys. If there is no such row, the result is empty where it may have
+    ``gone`` with all that came after it; else BadValue is raised.
     """
     left = iter(rows)
-    if after and not any(key(row) == after for row in left):
+    if after and not any(key(row) == after for row in left) and not gone:
         raise BadValue("after", after, "what an answer of this listing gave as its `next`")
     return left
 
@@ -61,6 +72,8 @@ def answer_page(
     *,
     cost: Callable[[T], int] | None = None,
     default: int | None = None,
+    among: int = 0,
+    searched: bool = False,
     by_key: bool = False,
     more: Mapping[str, Any] | None = None,
 ) -> None:
@@ -69,19 +82,24 @@ def answer_page(
     ``lists`` gives the name of each list of the answer and the function that writes a row for it; None leaves the row
     out of that list. A row is written when its part of the answer is, so one that has ended by then can be left out.
     With ``by_key`` a list is an object that has each written row under its key. ``cost`` is what a row costs, in rows
-    (None: one), and how much of a part it takes. ``default`` is the largest number of rows in an answer to a request
-    without a ``limit``, None for all; ``more`` is what the answer has besides. Raises BadValue, and Refusal
-    (RATE_LIMITED).
+    (None: one), and how much of a part it takes. ``among`` is how many rows there are where they can be many: the page
+    is paid for before they are gone through, and ``searched`` says that rows are passed over on the way to it, which
+    costs as well. ``default`` is the largest number of rows in an answer to a request without a ``limit``, None for
+    all; ``more`` is what the answer has besides. Raises BadValue, and Refusal (RATE_LIMITED).
     """
     in_pages = request.params.get("limit") is not None
     limit = read_rows(request.params, "limit", 1) if in_pages else default
+    search = among // PASSED_OF_A_ROW if searched else 0
+    # First, so that a session whose units do not suffice cannot have the rows gone through again and again.
+    paid = search + (among if limit is None else min(limit, among))
+    session.charge(paid)
     # One more than the page, which shows whether another page follows.
     page = list(islice(rows, None if limit is None else limit + 1))
     following = {"next": key(page[limit - 1]) if limit and len(page) > limit else None} if in_pages else {}
     if limit is not None:
         del page[limit:]
     whole = len(page) if cost is None else sum(map(cost, page))
-    session.charge(whole)
+    session.correct_charge(paid, search + whole)
     left = deque(page)
     written: dict[str, list[bytes]] = {name: [] for name in lists}
 

@@ -3,9 +3,16 @@
 from typing import Any, Final
 
 from api.edge.outcome import Refusal
-from api.edge.params import check_names, check_whole, read_rows
+from api.edge.params import check_names, read_rows
 from api.edge.rpc import Request
-from api.sessions.pages import LARGEST_ID, PAGE_PARAMS, answer_page, read_after_name, read_after_number, rows_after
+from api.sessions.pages import (
+    PAGE_PARAMS,
+    answer_page,
+    read_after_name,
+    read_after_number,
+    read_before,
+    rows_after,
+)
 from api.sessions.refused import refuse
 from api.sessions.session import Method, Session
 from api.sessions.targets import find_order
@@ -91,10 +98,15 @@ class Queries:
         request.succeed(market.depth(depth))
 
     def _trades(self, session: Session, request: Request) -> None:
-        """Answer with the newest trades, newest first; with a ``limit`` in pages."""
+        """Answer with the newest trades, newest first; with a ``limit`` in pages.
+
+        A trade of before those that are kept has none after it. A number above theirs was never given.
+        """
         check_names(request.params, "symbol", *PAGE_PARAMS)
         market = self.market(request.params.get("symbol"))
-        trades = rows_after(list(reversed(market.trades)), _trade_id, read_after_number(request.params))
+        after = read_after_number(request.params)
+        newest = max(map(_trade_id, market.trades), default=0)
+        trades = rows_after(list(reversed(market.trades)), _trade_id, after, gone=after < newest)
         lists = {"trades": market.write_trade}
         answer_page(session, request, trades, _trade_id, lists, default=DEFAULT_TRADES, more={"symbol": market.symbol})
 
@@ -105,7 +117,7 @@ class Queries:
         interval = request.params.get("interval")
         if not isinstance(interval, str) or interval not in INTERVALS:
             raise BadValue("interval", interval, "one of " + ", ".join(INTERVALS))
-        before = check_whole("before", request.params.get("before", LARGEST_ID), 1, LARGEST_ID)
+        before = read_before(request.params)
         older = [candle for candle in market.candles[interval].kept if candle.start < before]
         kept = older[-read_rows(request.params, "limit", 200) :]
         session.charge(len(kept))
@@ -141,7 +153,7 @@ class Queries:
     def _notices(self, session: Session, request: Request) -> None:
         """Answer with the newest notices, newest first; who logged on sees which its member has to acknowledge."""
         check_names(request.params, "limit", "before")
-        before = check_whole("before", request.params.get("before", LARGEST_ID), 1, LARGEST_ID)
+        before = read_before(request.params)
         most = read_rows(request.params, "limit", 20)
         older = [notice for number, notice in self._view.notices.by_id.items() if number < before]
         page = older[-1 : -most - 1 : -1]
@@ -202,15 +214,27 @@ class Queries:
         )
         # An order that ends while a long list is written is left out.
         lists = {"orders": lambda order: write_order(order) if order.live else None}
-        answer_page(session, request, matching, lambda order: order.order_id, lists)
+        searched = after > 0 or wanted is not None
+        answer_page(
+            session, request, matching, lambda order: order.order_id, lists, among=len(account.live), searched=searched
+        )
 
     def _deals(self, session: Session, request: Request) -> None:
         check_names(request.params, "account", *PAGE_PARAMS)
         account = self.account(session, request.params.get("account"))
         after = read_after_number(request.params)
-        found = (deal for deal in self._view.deals.open_of(account.name) if deal.proposed.deal_id > after)
+        open_ones = self._view.deals.open_of(account.name)
+        found = (deal for deal in open_ones if deal.proposed.deal_id > after)
         lists = {"deals": lambda deal: write_deal(deal, account.name) if deal.status == OPEN else None}
-        answer_page(session, request, found, lambda deal: deal.proposed.deal_id, lists)
+        answer_page(
+            session,
+            request,
+            found,
+            lambda deal: deal.proposed.deal_id,
+            lists,
+            among=len(open_ones),
+            searched=after > 0,
+        )
 
     def _requests(self, session: Session, request: Request) -> None:
         """Answer with a page of the requests that concern an account, in the order of their numbers, in two lists."""
@@ -234,6 +258,8 @@ class Queries:
             lambda one: one.created.rfq_id,
             {"requests": write_own, "to_quote": write_other},
             cost=lambda one: 1 + len(one.quotes) if one.created.account == name else 1,
+            among=len(self._view.requests.open),
+            searched=True,
         )
 
     def requests_channel(self, session: Session, member: str) -> Channel:

@@ -219,6 +219,17 @@ class Session:
         if rows >= ROWS_OF_A_UNIT:
             self._take(self.bucket, rows // ROWS_OF_A_UNIT)
 
+    def correct_charge(self, charged: int, rows: int) -> None:
+        """Charge an answer of ``rows`` rows for which ``charged`` rows were charged: take the rest, or give it back.
+
+        Raises Refusal (RATE_LIMITED).
+        """
+        units = rows // ROWS_OF_A_UNIT - charged // ROWS_OF_A_UNIT
+        if units > 0:
+            self._take(self.bucket, units)
+        else:
+            self.bill(units)
+
     def bill(self, units: int = 1) -> None:
         """Take units for a refused request, even if the session has none left."""
         self.bucket.spend(self._clock(), units)

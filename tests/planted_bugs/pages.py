@@ -14,7 +14,30 @@ BUGS = (
     Bug(
         "an answer without a limit is cut", "pages.py", "if in_pages else default\n", "if in_pages else default or 5\n"
     ),
-    Bug("a page costs nothing beyond its first unit", "pages.py", "    session.charge(whole)\n", ""),
+    Bug(
+        "a page costs nothing beyond its first unit",
+        "pages.py",
+        "    session.correct_charge(paid, search + whole)\n",
+        "",
+    ),
+    Bug(
+        "passing over rows costs nothing", "pages.py", "if searched else 0\n", "if searched and limit is None else 0\n"
+    ),
+    Bug("rows are gone through before they are paid for", "pages.py", "    session.charge(paid)\n", "    paid = 0\n"),
+    Bug(
+        "a page that is shorter than its limit costs the limit",
+        "session.py",
+        "            self.bill(units)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "null asks for no first page of those that go back",
+        "pages.py",
+        "LARGEST_ID if before is None else check",
+        "check",
+    ),
+    Bug("a trade that is no longer kept is refused", "pages.py", " and not gone:\n", ":\n"),
+    Bug("nothing comes after a trade that never was", "queries.py", "gone=after < newest)", "gone=True)"),
     Bug("a page after an unknown row is empty", "pages.py", "    if after and not any(", "    if not any("),
     Bug(
         "a page after an unknown row is not refused",

@@ -2,15 +2,17 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
 import pytest
 
+from api.edge.outcome import Refusal
 from api.edge.params import MAX_ROWS
 from api.edge.rpc import Request, encode
-from api.sessions.pages import PAGE_PARAMS
+from api.sessions.pages import PAGE_PARAMS, answer_page
 from api.sessions.queries import ROWS_OF_A_LONG_ENTRY, Queries
 from api.sessions.session import ROWS_OF_A_UNIT
 from api.view.channels import PART_ROWS
@@ -186,6 +188,12 @@ def test_a_page_that_cannot_be_is_refused(method: str) -> None:
             assert refused.value.field == field
 
 
+def test_null_asks_for_the_first_page() -> None:
+    for method, params in PARAMS.items():
+        name = "before" if method in client_session.NEWEST_FIRST else "after"
+        assert ask(filled(), method, **params, **{name: None}) == ask(filled(), method, **params)
+
+
 def test_an_answer_to_a_request_without_a_limit_is_whole_and_names_no_next_page() -> None:
     for method, params in PARAMS.items():
         assert ("next" in ask(filled(), method, **params)) == (method in ("notice.list", "market.candles"))
@@ -212,6 +220,21 @@ def test_an_instrument_or_trade_that_is_not_there_has_no_page_after_it() -> None
     for method, after in (("market.instruments", "S9"), ("market.trades", 1_000)):
         with pytest.raises(BadValue, match="what an answer of this listing gave"):
             ask(filled(), method, **PARAMS[method], after=after)
+
+
+def test_nothing_comes_after_a_trade_that_is_no_longer_kept() -> None:
+    gateway = InProcessGateway(fast=False)
+    gateway.view.markets[SYMBOL].trades = deque(maxlen=3)
+    pages = []
+    for after in (None, 2):
+        for _ in range(3):
+            gateway.apply(order(f"s{gateway.view.at}", terms.SELL, 60_000, SECOND_ACCOUNT))
+            gateway.apply(order(f"b{gateway.view.at}", terms.BUY, 60_000, OTHER_ACCOUNT))
+        pages.append(ask(gateway, "market.trades", symbol=SYMBOL, limit=2, after=after))
+    assert [([trade["trade_id"] for trade in page["trades"]], page["next"]) for page in pages] == [
+        ([3, 2], 2),
+        ([], None),
+    ]
 
 
 def test_who_may_answer_no_request_sees_none() -> None:
@@ -276,6 +299,40 @@ def test_a_page_costs_what_it_has() -> None:
         before = filled().session.bucket._tokens
         ask(filled(), "market.instruments", limit=limit)
         assert before - filled().session.bucket._tokens == units == limit * 5 // ROWS_OF_A_UNIT
+
+
+def test_a_page_that_is_looked_for_among_many_rows_costs_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here each row that is passed over costs as much as one that is written, and a unit has twenty."""
+    monkeypatch.setattr("api.sessions.pages.PASSED_OF_A_ROW", 1)
+    gateway = many_deals(40)
+    gateway.apply(InstrumentDefine("EMPTY"))
+    for number in range(40):
+        gateway.apply(order(f"o{number}", terms.BUY, 50_000))
+    for number in range(20):
+        ask_for_quotes(gateway, number)
+
+    def cost_of(method: str, **params: Any) -> int:
+        before = gateway.session.bucket._tokens
+        ask(gateway, method, account=ACCOUNT, **params)
+        return round(before - gateway.session.bucket._tokens)
+
+    for method in ("deal.list", "order.list"):
+        assert [cost_of(method, limit=1), cost_of(method, limit=40), cost_of(method)] == [0, 2, 2]
+        assert [cost_of(method, limit=1, after=30), cost_of(method, limit=MAX_ROWS, after=30)] == [2, 2]
+    assert [cost_of("order.list", limit=limit, symbol="EMPTY") for limit in (1, MAX_ROWS)] == [2, 2]
+    assert [cost_of("order.list", limit=limit, symbol=SYMBOL) for limit in (1, MAX_ROWS)] == [2, 4]
+    assert cost_of("rfq.list", limit=1) == 1
+
+
+def test_rows_are_not_gone_through_for_a_session_that_cannot_pay_for_it() -> None:
+    gateway = InProcessGateway(fast=False, burst=50)
+    rows = iter(range(1_000))
+    gateway.session.bucket.spend(0.0, 10)
+    request = Request("order.list", {"limit": 1}, lambda _: None)
+    with pytest.raises(Refusal) as refused:
+        answer_page(gateway.session, request, rows, int, {}, among=50_000, searched=True)
+    assert refused.value.reason == "RATE_LIMITED"
+    assert next(rows) == 0
 
 
 async def test_the_client_reads_all_pages(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
