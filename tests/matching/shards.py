@@ -97,6 +97,15 @@ async def determined(redis: Redis, keys: Keys) -> list[tuple[Position, bytes]]:
     return [(entry_id, extract_body(frame)) for entry_id, frame in await published(redis, keys)]
 
 
+LONG_LEASE = {"GOLDX_LEASE_MS": "20000"}
+"""Settings of tests with several engines: no machine is so slow that a leader loses it. ``end_lease`` ends it."""
+
+
+async def end_lease(redis: Redis, keys: Keys) -> None:
+    """End the lease of an engine that was killed or stopped, as if its time were over."""
+    await redis.delete(keys.leader)
+
+
 RUN = "from goldx.cli import main; main()"
 """The program ``goldx``, as an argument of ``python -c``."""
 
@@ -116,7 +125,7 @@ class EngineRun:
         environment = {
             "GOLDX_REDIS_URL": url,
             "GOLDX_SHARD": shard,
-            # Long enough for a machine on which other tests run: an engine that renews it too late is deposed.
+            # An engine that is killed holds up the next one for as long. One that is alone may renew it too late.
             "GOLDX_LEASE_MS": "1000",
             "PYTHONFAULTHANDLER": "1",
             **(settings or {}),

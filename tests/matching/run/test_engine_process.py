@@ -22,7 +22,7 @@ from goldx.streams.keys import Keys
 from goldx.streams.redis_client import connect
 from matching.archive import export
 from matching.run.process import EngineProcess
-from tests.matching.shards import engine_process, fill, lead_once, published, traffic
+from tests.matching.shards import LONG_LEASE, end_lease, engine_process, fill, lead_once, published, traffic
 
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 
@@ -109,17 +109,18 @@ async def test_a_deposed_engine_stops(valkey_url: str, redis: Redis, shard: str)
 
 async def test_a_second_engine_waits_and_takes_over(valkey_url: str, redis: Redis, shard: str) -> None:
     keys = Keys(shard)
-    async with engine_process(valkey_url, shard) as first, engine_process(valkey_url, shard) as second:
-        done, _ = await asyncio.wait(
-            [asyncio.create_task(first.ready()), asyncio.create_task(second.ready())],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+    async with (
+        engine_process(valkey_url, shard, LONG_LEASE) as first,
+        engine_process(valkey_url, shard, LONG_LEASE) as second,
+    ):
+        led = asyncio.create_task(first.ready()), asyncio.create_task(second.ready())
+        done, _ = await asyncio.wait(led, return_when=asyncio.FIRST_COMPLETED)
         assert len(done) == 1
-        leader, other = (first, second) if "leads" in "".join(first.log) else (second, first)
+        leader, other = (first, second) if led[0] in done else (second, first)
         await fill(redis, keys, seed=7)
         await leader.kill()
-        while not any('"leads"' in line for line in other.log):
-            await asyncio.sleep(0.02)
+        await end_lease(redis, keys)
+        await other.says('"leads"')
         assert (await caught_up(redis, keys)).difference is None
         await other.stop()
 

@@ -9,11 +9,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.units import CASH
 from settlement.documents.kinds import DOCUMENTS, KINDS, LEDGER_KINDS, MOVEMENTS, Net, StockEffect
-from settlement.documents.machine import CLERK
+from settlement.documents.machine import CLERK, ENGINE, PROPOSAL
 from settlement.documents.machines import MACHINES
 from settlement.ledger import outbox
 from settlement.service.movements import DECISIONS, ActsOnDecision, ActsOnMovement
 from settlement.tables.ledger import ACCOUNT_KINDS
+
+DECIDING: dict[str, str | None] = {
+    "receipt_cancel": None,
+    "pledge_release": "approve_release",
+    "legal_lift": "approve_release",
+    "load_out_cancel": "approve_cancel",
+    "pickup_code": None,
+    "claim": "decide",
+    "provenance": "accept",
+    "lot_lift": "lift",
+    "lot_return": "return",
+    "weight_correction": None,
+    "break_write_off": "write_off",
+}
+"""By kind: the step that its document takes when the proposal is approved, where that is not ``approve``.
+
+None where it takes no step of a person: the engine cancels a receipt, and a code or a weight is no state.
+"""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,13 +89,24 @@ async def test_nothing_is_queued_that_its_kind_cannot_move(
 
 
 def test_what_a_kind_is_about_agrees_with_the_machine_of_its_documents() -> None:
-    """Its table is the machine's; and whoever may take the step ``approve`` of the machine decides the proposal."""
+    """Its table is the machine's; and whoever may take the step that approval is decides the proposal."""
+    decided: dict[str, set[str]] = {document: set() for document in DOCUMENTS.values()}
     for name, kind in KINDS.items():
         machine = MACHINES[DOCUMENTS[name]]
         assert kind.table == machine.table, name
         assert kind.of != name
-        step = machine.steps.get("approve")
-        if not kind.of and step is not None:
-            assert step.roles == (kind.permission,), name
+        step = DECIDING.get(name, "approve")
+        if step is None:
+            assert kind.permission == CLERK, name
+        else:
+            assert machine.steps[step].roles == (kind.permission,), name
+            decided[DOCUMENTS[name]].add(step)
+    for document, found in decided.items():
+        of_people = {
+            name
+            for name, step in MACHINES[document].steps.items()
+            if step.people == 2 and step.first == PROPOSAL and ENGINE not in step.roles
+        }
+        assert found == of_people, document
     assert {name for name, kind in KINDS.items() if kind.permission != CLERK} == {"day_difference"}
     assert {name for name, of in DOCUMENTS.items() if of == "lot"} == {"lot_lift", "lot_return", "weight_correction"}
