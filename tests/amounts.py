@@ -3,6 +3,11 @@
 from goldx.protocol import units
 
 
+def value_of(price_fen: int, weight_mg: int) -> int:
+    """Return the money in whole fen, rounded down, for a weight that need not come to whole fen, as of named lots."""
+    return price_fen * weight_mg // units.MG_PER_GRAM
+
+
 def money_of(price_fen: int, weight_mg: int) -> int:
     """Return the money in fen for a weight at a price; whole lots come to whole fen."""
     money, rest = divmod(price_fen * weight_mg, units.MG_PER_GRAM)

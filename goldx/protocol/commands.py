@@ -13,7 +13,7 @@ from typing import ClassVar, Final, TypeAlias, get_args
 import msgspec
 
 from goldx.protocol import terms
-from goldx.protocol.bases import MemberCommand, OperatorCommand, VenueCommand
+from goldx.protocol.bases import LotsFound, MemberCommand, OperatorCommand, VenueCommand
 from goldx.protocol.deal_commands import DealCommand
 from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeCommand
@@ -347,7 +347,8 @@ class TradeBust(OperatorCommand, tag=25, frozen=True):
     """Annuls a trade of this trading day within its instrument's window, when a second person sends the same command.
 
     Orders and triggered stops stay as they are. ``reason`` is a text that the parties and the public see. ``trade``,
-    which the gateway sets, has the terms of the trade: the core remembers no trades.
+    which the gateway sets, has the terms of the trade: the core remembers no trades. ``lots_found``, set by
+    it as well, is about the named lots that the buyer gives back, where the trade was of some.
     """
 
     method: ClassVar[str] = "trade.bust"
@@ -355,6 +356,7 @@ class TradeBust(OperatorCommand, tag=25, frozen=True):
     reason: str
     by: str = ""
     trade: TradeTerms | None = None
+    lots_found: LotsFound | None = None
 
 
 AnyCommand: TypeAlias = (

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, TypeAlias
 
-from goldx.protocol.bases import MemberCommand
+from goldx.protocol.bases import LotsFound, MemberCommand
 
 
 class DealPropose(MemberCommand, tag=27, frozen=True):
@@ -10,7 +10,8 @@ class DealPropose(MemberCommand, tag=27, frozen=True):
 
     ``side`` is the proposer's. The proposal stands until it is accepted, declined or cancelled, until ``expire_at``, or
     until the trading day ends. ``agreed_at``: when the two parties agreed on the terms, where they did so elsewhere.
-    Without ``persist`` the end of its session cancels it.
+    Without ``persist`` the end of its session cancels it. ``lots``: the numbers of the receipts of the lots that change
+    hands; without any the deal is for grams of the class. ``lots_found``, which the gateway sets, is about these lots.
     """
 
     method: ClassVar[str] = "deal.propose"
@@ -25,14 +26,20 @@ class DealPropose(MemberCommand, tag=27, frozen=True):
     agreed_at: int | None = None
     persist: bool = False
     session: str = ""
+    lots: tuple[int, ...] = ()
+    lots_found: LotsFound | None = None
 
 
 class DealAccept(MemberCommand, tag=28, frozen=True):
-    """Accepts a proposal that was made to ``account``: it is a settled trade in this command, or is refused."""
+    """Accepts a proposal that was made to ``account``: it is a settled trade in this command, or is refused.
+
+    ``lots_found``, which the gateway sets, is about the lots that the acceptor gives, where the proposer buys some.
+    """
 
     method: ClassVar[str] = "deal.accept"
     account: str
     deal_id: int
+    lots_found: LotsFound | None = None
 
 
 class DealDecline(MemberCommand, tag=29, frozen=True):

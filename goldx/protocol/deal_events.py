@@ -6,7 +6,11 @@ from goldx.protocol.bases import Event
 
 
 class DealProposed(Event, tag=34, frozen=True):
-    """``account`` has proposed a trade to ``counter_account``. ``side`` is that of the proposer."""
+    """``account`` has proposed a trade to ``counter_account``. ``side`` is that of the proposer.
+
+    ``lots``: the numbers of the receipts of named lots. ``lot_reservation``: the number under which settlement keeps
+    them, where the proposer sells them.
+    """
 
     event: ClassVar[str] = "deal.proposed"
     deal_id: int
@@ -20,10 +24,15 @@ class DealProposed(Event, tag=34, frozen=True):
     expire_at: int
     agreed_at: int | None = None
     persist: bool | None = None
+    lots: tuple[int, ...] | None = None
+    lot_reservation: int | None = None
 
 
 class DealAccepted(Event, tag=35, frozen=True):
-    """A proposal was accepted; the trade of ``trade_id`` follows in the same command."""
+    """A proposal was accepted; the trade of ``trade_id`` follows in the same command.
+
+    ``lot_reservation``: the number under which settlement keeps named lots, where the acceptor sells them.
+    """
 
     event: ClassVar[str] = "deal.accepted"
     deal_id: int
@@ -32,6 +41,7 @@ class DealAccepted(Event, tag=35, frozen=True):
     counter_account: str
     symbol: str
     trade_id: int
+    lot_reservation: int | None = None
 
 
 class DealEnded(Event, tag=36, frozen=True):

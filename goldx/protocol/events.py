@@ -63,7 +63,8 @@ class Trade(Event, tag=3, frozen=True):
 
     ``taker_side`` is None in the uncross of an auction, and for a trade without orders, which has 0 for both order ids.
     ``kind`` is one of ``goldx.protocol.terms.TRADE_KINDS``. It is None for a trade of two orders, as in streams that
-    are older than the field: ``goldx.protocol.trade_kinds`` has the kind of any trade.
+    are older than the field: ``goldx.protocol.trade_kinds`` has the kind of any trade. ``lots``: the receipts of the
+    named lots that have changed hands.
     """
 
     event: ClassVar[str] = "trade"
@@ -82,6 +83,7 @@ class Trade(Event, tag=3, frozen=True):
     buy_fee: int
     sell_fee: int
     kind: int | None = None
+    lots: tuple[int, ...] | None = None
 
 
 class OrderCancelled(Event, tag=4, frozen=True):
@@ -323,7 +325,8 @@ class TradeBustProposed(Event, tag=29, frozen=True):
 class TradeBusted(Event, tag=30, frozen=True):
     """A trade was annulled: money, gold and fees are back. All terms are those of the trade of ``traded_at``.
 
-    ``proposed_by`` has asked for it, ``by`` has agreed and given the ``reason``.
+    ``proposed_by`` has asked for it, ``by`` has agreed and given the ``reason``. ``lots`` are the receipts of named
+    lots that go back, which settlement has kept under ``lot_reservation``.
     """
 
     event: ClassVar[str] = "trade.busted"
@@ -343,6 +346,8 @@ class TradeBusted(Event, tag=30, frozen=True):
     proposed_by: str
     by: str
     reason: str
+    lots: tuple[int, ...] | None = None
+    lot_reservation: int | None = None
 
 
 class DayEndProposed(Event, tag=31, frozen=True):

@@ -102,6 +102,9 @@ DEFAULT_DEAL_REPORT_MS: Final = 900_000
 LONGEST_DEAL_MS: Final = 86_400_000
 """The longest time for reporting a deal, and for delaying its publication, that an instrument may have."""
 
+MAX_NAMED_LOTS: Final = 50
+"""The most lots that one deal names."""
+
 DEFAULT_RFQ_GRACE_MS: Final = 5_000
 """How long a requester sees no quote where the request does not say it, so that the first quoter does not win."""
 SHORTEST_RFQ_GRACE_MS: Final = 1_000

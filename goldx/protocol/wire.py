@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from goldx.protocol import terms, units
-from goldx.protocol.bases import Event
+from goldx.protocol.bases import Event, LotsFound
 from goldx.protocol.commands import BY_METHOD, COMMANDS, AnyCommand, HoldingAdjust, Leg, TradeTerms
 from goldx.protocol.deal_events import TradePublished
 from goldx.protocol.events import AnyEvent, HoldingAdjusted, HoldingChanged, Trade
@@ -128,6 +128,14 @@ def _read_positive_weight(field: str, value: Any) -> int:
     return mg
 
 
+def _read_lots(field: str, value: Any) -> tuple[int, ...]:
+    numbers = value if isinstance(value, list) else []
+    whole = all(isinstance(one, int) and not isinstance(one, bool) and 0 < one < 2**63 for one in numbers)
+    if not whole or not 1 <= len(numbers) <= terms.MAX_NAMED_LOTS or len(set(numbers)) < len(numbers):
+        raise BadValue(field, value, f"a list of 1 to {terms.MAX_NAMED_LOTS} numbers of receipts, each once")
+    return tuple(numbers)
+
+
 _identifier = Codec(lambda field, value: units.parse_identifier(value, field), _unchanged)
 _price = Codec(lambda field, value: units.parse_price(value, field), units.format_price)
 _weight = Codec(_read_positive_weight, units.format_weight)
@@ -198,6 +206,10 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("deal_report_ms", "deal_delay_ms"), _whole(0, terms.LONGEST_DEAL_MS)),
     "resale_lock_days": _whole(0, 250),
     "same_day_reuse_percent": _whole(0, 100),
+    "lots": Codec(_read_lots, list),
+    "fine": _weight,
+    "reservation": _whole(0, 2**63 - 1),
+    "lot_reservation": _number,
 }
 
 _BY_ASSET = ("amount", "total", "reserved", "locked", "unwithdrawable")
@@ -221,7 +233,7 @@ def _shape(record: type[msgspec.Struct]) -> _Shape:
     return _Shape(tuple(f.name for f in fields), frozenset(f.name for f in fields if f.required))
 
 
-_SHAPES = {command: _shape(command) for command in (*COMMANDS, Leg, TradeTerms, MassEntry)}
+_SHAPES = {command: _shape(command) for command in (*COMMANDS, Leg, TradeTerms, MassEntry, LotsFound)}
 
 
 def read_command(method: object, params: object) -> AnyCommand:
@@ -261,6 +273,8 @@ def _read_field(record: type[Any], name: str, value: Any, params: Mapping[str, A
         return tuple(_read_record(Leg, leg, "legs") for leg in value)
     if name == "trade":
         return _read_record(TradeTerms, value, name)
+    if name == "lots_found":
+        return _read_record(LotsFound, value, name)
     if name == "quotes":
         return _read_quotes(name, value)
     if record is MassEntry and name in ("bid_quantity", "ask_quantity"):
@@ -324,7 +338,7 @@ def _write_field(record: Any, name: str, value: Any) -> Any:
         ]
     if name == "trade_ids":
         return list(value)
-    if name == "trade":
+    if name in ("trade", "lots_found"):
         fields = [(field, getattr(value, field)) for field in value.__struct_fields__]
         return {field: _write_field(value, field, part) for field, part in fields if part is not None}
     return CODECS[name].write(value)

@@ -14,7 +14,7 @@ from goldx.protocol.commands import TradeTerms
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import DEFAULT_BUST_WINDOW_MS
 from goldx.protocol.units import CASH, MAX_WEIGHT_MG, MG_PER_GRAM
-from matching.core import methods
+from matching.core import methods, named_lots
 from matching.core.holdings import Account, Balance
 from matching.core.state import State
 from matching.core.tags import TRADE_BUST_PROPOSED, TRADE_BUSTED
@@ -110,7 +110,7 @@ class _Parties:
 
 def bust(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``trade.bust``: note who has asked for it, or annul the trade if another person has."""
-    _, trade_id, text, by, given = command
+    _, trade_id, text, by, given, found = command
     traded: tuple[Any, ...] = () if given is None else tuple(given)
     subject = str(trade_id)
     if not traded or not 0 < trade_id <= state.last_trade_id:
@@ -122,6 +122,8 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(methods.TRADE_BUST, "BAD_VALUE", None, subject, words)
     terms = _Terms(traded)
     reason, detail = _refusal(state, terms)
+    if not reason and found is not None:
+        reason, detail = named_lots.refusal(state, tuple(found[0]), terms.quantity, tuple(found), gives=True)
     if reason:
         return state.refuse(methods.TRADE_BUST, reason, None, subject, detail)
     first = state.bust_proposals.get(trade_id)
@@ -135,7 +137,8 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
     del state.bust_proposals[trade_id]
     state.busted[trade_id] = None
     state.unpublished.pop(trade_id, None)
-    state.emit(TRADE_BUSTED, trade_id, *traded[_REPEATED:], terms.at, proposed_by, by, text)
+    lots = () if found is None else (tuple(found[0]), found[2])
+    state.emit(TRADE_BUSTED, trade_id, *traded[_REPEATED:], terms.at, proposed_by, by, text, *lots)
     return _return(state, trade_id, terms)
 
 

@@ -14,7 +14,7 @@ class Deal:
 
     ``price`` in fen per fine gram, ``quantity`` in fine mg, ``expire_at`` and ``agreed_at`` in ms.
     ``reserved`` is what the proposer has reserved of ``balance``: price x quantity and the fee for a buy (fen), the
-    quantity for a sale. ``session`` as that of an order.
+    quantity for a sale. ``session`` as that of an order. ``lots``: the numbers of the receipts of named lots.
     """
 
     __slots__ = (
@@ -26,6 +26,7 @@ class Deal:
         "deal_id",
         "expire_at",
         "instrument",
+        "lots",
         "price",
         "quantity",
         "reserved",
@@ -48,6 +49,7 @@ class Deal:
         session: str,
         balance: Balance,
         reserved: int,
+        lots: tuple[int, ...] = (),
     ) -> None:
         self.deal_id: int = deal_id
         self.account: Account = account
@@ -62,3 +64,4 @@ class Deal:
         self.session: str = session
         self.balance: Balance = balance
         self.reserved: int = reserved
+        self.lots: tuple[int, ...] = lots

@@ -15,7 +15,7 @@ from typing import Any
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, DEAL_TRADE, NEGOTIATED_DEAL, OUTLIVES, SELL
-from matching.core import deal_ends, direct_trades, holders, methods
+from matching.core import deal_ends, direct_trades, holders, methods, named_lots
 from matching.core.deal import Deal
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
@@ -26,7 +26,9 @@ from matching.core.tags import DEAL_ACCEPTED, DEAL_PROPOSED
 
 def propose(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``deal.propose``: check it, reserve, publish it to the two parties."""
-    _, name, client_deal_id, counter, symbol, side, quantity, price, expire_at, agreed_at, persist, session = command
+    _, name, client_deal_id, counter, symbol, side, quantity, price, *more = command
+    expire_at, agreed_at, persist, session, given, found = more
+    lots: tuple[int, ...] = tuple(given)
     method = methods.DEAL_PROPOSE
     instrument = state.instruments.get(symbol)
     account = state.accounts.get(name)
@@ -44,7 +46,11 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(method, "DUPLICATE_ID", name, client_deal_id, f"it is deal {used[0]}")
     if holders.holder_of(state, account) == holders.holder_of(state, counter_account):
         return state.refuse(method, "SELF_TRADE", name, client_deal_id, "both accounts have one beneficial owner")
-    reason, detail = _refusal_of_terms(state, instrument, side, quantity, price, expire_at, agreed_at)
+    reason, detail = _refusal_of_terms(state, instrument, side, price, expire_at, agreed_at)
+    if not reason:
+        reason, detail = _refusal_of_quantity(state, instrument, quantity, lots, found, gives=side == SELL)
+    if not reason:
+        reason, detail = _refusal_of_report(state, instrument, agreed_at)
     if not reason:
         buyer = account if side == BUY else counter_account
         reason, detail = direct_trades.refusal_of_buyer(state, NEGOTIATED_DEAL, instrument, buyer)
@@ -62,7 +68,7 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
     state.last_deal_id = number
     kept = session if not persist or session.startswith(OUTLIVES) else ""
     terms = (number, account, client_deal_id, counter_account, instrument, side, quantity, price, expire_at)
-    state.deals[number] = Deal(*terms, agreed_at, kept, balance, needed)
+    state.deals[number] = Deal(*terms, agreed_at, kept, balance, needed, lots)
     state.deal_ids[name, client_deal_id] = (number, state.day)
     instrument.open_deals += 1
     if account.usage is not None:
@@ -71,12 +77,14 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
     state.touched.append(balance)
     state.schedule(expire_at, DEALS + number, symbol)
     proposed = (DEAL_PROPOSED, number, name, client_deal_id, counter, symbol, side, quantity, price, expire_at)
-    return state.emit(*proposed, agreed_at, persist or None)
+    if not lots:
+        return state.emit(*proposed, agreed_at, persist or None)
+    return state.emit(*proposed, agreed_at, persist or None, lots, found[2] or None)
 
 
 def accept(state: State, command: tuple[Any, ...]) -> None:
     """Apply ``deal.accept``: the trade settles now, or the command is refused and changes nothing."""
-    _, name, deal_id = command
+    _, name, deal_id, found = command
     deal = _find(state, methods.DEAL_ACCEPT, name, deal_id, made_by_it=False)
     if deal is None:
         return
@@ -91,6 +99,9 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
         reason = price_refusal(instrument, deal.price)
     if not reason:
         reason, detail = _refusal_of_report(state, instrument, deal.agreed_at)
+    gives_lots = bool(deal.lots) and side == SELL
+    if not reason and gives_lots:
+        reason, detail = named_lots.refusal(state, deal.lots, deal.quantity, found, gives=True)
     buyer, seller = (proposer, acceptor) if deal.side == BUY else (acceptor, proposer)
     if not reason:
         reason, detail = direct_trades.refusal_of_buyer(state, NEGOTIATED_DEAL, instrument, buyer)
@@ -103,8 +114,9 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
         return
     deal_ends.release(state, deal)
     parties = (proposer.name, deal.client_deal_id, name)
-    state.emit(DEAL_ACCEPTED, deal_id, *parties, instrument.symbol, state.last_trade_id + 1)
-    direct_trades.trade(state, instrument, buyer, seller, deal.price, deal.quantity, DEAL_TRADE)
+    accepted = (DEAL_ACCEPTED, deal_id, *parties, instrument.symbol, state.last_trade_id + 1)
+    state.emit(*accepted, *((found[2],) if gives_lots else ()))
+    direct_trades.trade(state, instrument, buyer, seller, deal.price, deal.quantity, DEAL_TRADE, deal.lots)
 
 
 def decline(state: State, command: tuple[Any, ...]) -> None:
@@ -137,7 +149,7 @@ def _find(state: State, method: str, name: str, deal_id: int, *, made_by_it: boo
 
 
 def _refusal_of_terms(
-    state: State, instrument: Instrument, side: int, quantity: int, price: int, expire_at: int, agreed_at: int | None
+    state: State, instrument: Instrument, side: int, price: int, expire_at: int, agreed_at: int | None
 ) -> tuple[str, str]:
     """Return (reason, detail) why a deal of these terms may not be proposed now, or two empty texts."""
     reason = direct_trades.refusal_of_market(instrument)
@@ -149,10 +161,21 @@ def _refusal_of_terms(
         return "TOO_LATE", write_detail("expire_at", "a time that has not passed")
     if agreed_at is not None and agreed_at > state.now:
         return "BAD_VALUE", write_detail("agreed_at", "a time that has passed")
-    reason = price_refusal(instrument, price) or quantity_refusal(instrument, quantity)
-    if reason:
-        return reason, ""
-    return _refusal_of_report(state, instrument, agreed_at)
+    return price_refusal(instrument, price), ""
+
+
+def _refusal_of_quantity(
+    state: State, instrument: Instrument, quantity: int, lots: tuple[int, ...], found: Any, *, gives: bool
+) -> tuple[str, str]:
+    """Return (reason, detail) why a deal may not be for a quantity, or for named lots, or two empty texts.
+
+    Named lots weigh what they weigh: their quantity need not be a multiple of the instrument's lot.
+    """
+    if not lots:
+        return quantity_refusal(instrument, quantity), ""
+    if quantity > instrument.max_quantity:
+        return "BAD_QUANTITY", ""
+    return named_lots.refusal(state, lots, quantity, found, gives=gives)
 
 
 def _refusal_of_report(state: State, instrument: Instrument, agreed_at: int | None) -> tuple[str, str]:

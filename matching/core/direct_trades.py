@@ -7,6 +7,8 @@ residue is kept, as the fee of such a trade is charged once. The trade is public
 
 from __future__ import annotations
 
+from typing import Any
+
 from goldx.protocol.terms import BUY, HALTED
 from goldx.protocol.units import MG_PER_GRAM
 from matching.core import fees, holders, limit_checks, regime
@@ -78,9 +80,19 @@ def refusal_of_buyer(state: State, mode: int, instrument: Instrument, buyer: Acc
 
 
 def trade(
-    state: State, instrument: Instrument, buyer: Account, seller: Account, price: int, quantity: int, kind: int
+    state: State,
+    instrument: Instrument,
+    buyer: Account,
+    seller: Account,
+    price: int,
+    quantity: int,
+    kind: int,
+    lots: tuple[int, ...] = (),
 ) -> None:
-    """Make a trade between two accounts that have what it takes, none of it reserved any more."""
+    """Make a trade between two accounts that have what it takes, none of it reserved any more.
+
+    ``lots``: the receipts of named lots; what they are does not matter to the core.
+    """
     symbol = instrument.symbol
     amount = price * quantity // MG_PER_GRAM
     charged = fees.fee(0, amount, instrument.taker_fee)
@@ -89,7 +101,8 @@ def trade(
     state.general_trades += 1
     number = state.last_trade_id
     parties = (buyer.name, seller.name)
-    state.emit(TRADE, number, symbol, price, quantity, amount, 0, 0, *parties, None, 0, 0, charged, charged, kind)
+    more: tuple[Any, ...] = (kind, lots) if lots else (kind,)
+    state.emit(TRADE, number, symbol, price, quantity, amount, 0, 0, *parties, None, 0, 0, charged, charged, *more)
     proceeds = amount - charged
     bought = buyer.balance(symbol)
     sold = seller.balance(symbol)

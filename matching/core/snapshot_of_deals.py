@@ -37,7 +37,7 @@ def read_deals(state: State, record: Any) -> None:
 
 
 def _write_deal(deal: Deal) -> tuple[Any, ...]:
-    return (
+    written = (
         deal.deal_id,
         deal.account.name,
         deal.client_deal_id,
@@ -51,15 +51,20 @@ def _write_deal(deal: Deal) -> tuple[Any, ...]:
         deal.session,
         deal.reserved,
     )
+    return (*written, list(deal.lots)) if deal.lots else written
 
 
 def _read_deal(state: State, record: Any) -> Deal:
-    number, name, client_id, counter, symbol, side, quantity, price, expire_at, agreed_at, session, reserved = record
+    number, name, client_id, counter, symbol, side, quantity, price, expire_at, agreed_at, session, reserved, *more = (
+        record
+    )
+    lots = tuple(more[0]) if more else ()
     account = state.accounts[name]
     instrument = state.instruments[symbol]
     balance = account.cash if side == terms.BUY else account.balances[symbol]
     parties = (account, client_id, state.accounts[counter])
-    return Deal(number, *parties, instrument, side, quantity, price, expire_at, agreed_at, session, balance, reserved)
+    times = (expire_at, agreed_at, session)
+    return Deal(number, *parties, instrument, side, quantity, price, *times, balance, reserved, lots)
 
 
 def write_requests(state: State) -> tuple[Any, ...]:

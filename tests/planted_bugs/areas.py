@@ -17,6 +17,7 @@ from tests.planted_bugs import (
     leading,
     load_out,
     money,
+    named_lots,
     notices,
     pages,
     papers,
@@ -117,6 +118,14 @@ AREAS = (
         ),
         ("--noconftest", "-k", "not accepted_proposal and not generated_sequences"),
         deals.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "named lots",
+        "matching/core",
+        ("tests/matching/core/test_named_lots.py",),
+        ("--noconftest",),
+        named_lots.BUGS,
         may_hang=False,
     ),
     Area(

@@ -32,6 +32,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "notices",
         "limits",
         "deals",
+        "named lots",
         "requests",
         "protocol",
         "timetable",

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goldx.protocol import terms, units, wire
+from goldx.protocol.bases import LotsFound
 from goldx.protocol.commands import BY_METHOD, AnyCommand, Leg, TradeTerms
 from goldx.protocol.events import EVENTS, AnyEvent, Trade
 from goldx.protocol.quote_commands import MassEntry
@@ -81,6 +82,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "grace_ms": st.integers(terms.SHORTEST_RFQ_GRACE_MS, terms.LONGEST_RFQ_GRACE_MS),
     **dict.fromkeys(("grace_until", "firm_until"), st.integers(0, wire.MAX_TIME_MS)),
     **dict.fromkeys(("anonymous", "all_or_none", "hidden"), st.booleans()),
+    "lots": st.lists(st.integers(1, 2**53), min_size=1, max_size=3, unique=True).map(tuple),
+    "fine": weights,
+    "reservation": st.integers(0, 2**53),
+    "lot_reservation": st.integers(1, 2**53),
     "agreed_at": st.integers(0, wire.MAX_TIME_MS),
     "trading_day": st.sampled_from(["", "2026-11-24"]),
     "resale_lock_days": st.integers(0, 250),
@@ -99,6 +104,8 @@ def records(draw: st.DrawFn, record: type[Any]) -> Any:
             continue
         if field.name == "legs":
             values["legs"] = tuple(draw(st.lists(records(Leg), min_size=1, max_size=3)))
+        elif field.name == "lots_found":
+            values["lots_found"] = draw(records(LotsFound))
         elif field.name == "trade":
             values["trade"] = draw(records(TradeTerms))
         elif field.name == "quotes" and record is RfqGraceEnded:

@@ -126,7 +126,7 @@ def _order(order: Order) -> Any:
 def _deal(deal: Deal) -> Any:
     parties = (deal.account.name, deal.client_deal_id, deal.counter_account.name)
     what = (deal.instrument.symbol, deal.side, deal.quantity, deal.price, deal.expire_at, deal.agreed_at)
-    return deal.deal_id, *parties, *what, deal.session, deal.reserved
+    return deal.deal_id, *parties, *what, deal.session, deal.reserved, deal.lots
 
 
 def _request(request: OpenRfq) -> Any:
@@ -170,7 +170,7 @@ def _model_deal(model: Model, deal: Proposal) -> Any:
     kept = "" if c.persist and not c.session.startswith("+") else c.session
     what = (c.symbol, c.side, c.quantity, c.price, c.expire_at, c.agreed_at)
     parties = (c.account, c.client_deal_id, c.counter_account)
-    return deal.number, *parties, *what, kept, model.gives(c, c.side)[1]
+    return deal.number, *parties, *what, kept, model.gives(c, c.side)[1], c.lots
 
 
 def _special(special: Special) -> Any:

@@ -7,11 +7,12 @@ out and client ids repeat. The choices come from a ``Dice``.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from goldx.protocol import commands, events, terms, units
+from goldx.protocol.bases import LotsFound
 from goldx.protocol.commands import AnyCommand, TradeTerms
 from goldx.protocol.dangerous_terms import DEFINITION_RULES
 from matching.core.engine import Engine
@@ -52,6 +53,10 @@ class Flow:
     """Applies the same commands, to know the trades that a gateway would know."""
     trades: dict[int, TradeTerms] = field(default_factory=dict)
     """The terms of all trades by their ids, as a gateway sends them."""
+    traded_lots: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """By the id of a trade of named lots: these lots."""
+    named_lots_percent: ClassVar[int] = 25
+    """How many of the deals are of named lots."""
 
     def chance(self, percent: int) -> bool:
         return self.dice.number(1, 100) <= percent
@@ -122,6 +127,8 @@ class Flow:
         for event in apply(self.engine, self.at, command):
             if isinstance(event, events.Trade):
                 self.trades[event.trade_id] = terms_of(event, self.engine.state.trading_day)
+                if event.lots:
+                    self.traded_lots[event.trade_id] = event.lots
 
     @property
     def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
@@ -285,7 +292,9 @@ class Flow:
         number = self.dice.choose([*self.trades][-6:] if self.trades and self.chance(95) else (0, 1, 99_999))
         given = self.trades.get(number)
         text = "a wrong price" if self.chance(97) else " "
-        first = commands.TradeBust(number, text, self.dice.choose(("ann", "bob")), given)
+        lots = self.traded_lots.get(number)
+        about = None if lots is None or given is None else LotsFound(lots, given.quantity, number, self.at + 90)
+        first = commands.TradeBust(number, text, self.dice.choose(("ann", "bob")), given, about)
         if given is not None and self.chance(10):
             odd = self.dice.choose(({"amount": given.amount + 1}, {"at": max(0, given.at - 1)}))
             first = msgspec.structs.replace(first, trade=msgspec.structs.replace(given, **odd))

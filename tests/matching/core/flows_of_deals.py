@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from goldx.protocol import commands, deal_commands, terms
+from goldx.protocol.bases import LotsFound
 from goldx.protocol.commands import AnyCommand
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ def deal(flow: "Flow") -> AnyCommand:
         return few_holders(flow)
     if flow.chance(25):
         return answer(flow, flow.engine.state.last_deal_id - flow.dice.number(-1, 2))
-    made = proposal(flow)
+    return propose_and_answer(flow, proposal(flow))
+
+
+def propose_and_answer(flow: "Flow", made: deal_commands.DealPropose) -> deal_commands.DealPropose:
+    """Propose a deal, and mostly let it be accepted, declined or taken back."""
     number = flow.engine.state.last_deal_id + 1
     if flow.chance(60):
-        flow.queued.append(deal_commands.DealAccept(made.counter_account, number))
+        flow.queued.append(deal_commands.DealAccept(made.counter_account, number, found(flow, made)))
     elif flow.chance(60):
         flow.queued.append(answer(flow, number))
     if flow.chance(10):
@@ -49,6 +54,8 @@ def proposal(flow: "Flow") -> deal_commands.DealPropose:
         flow.chance(20),
         flow.named_session(),
     )
+    if flow.named_lots_percent and flow.chance(flow.named_lots_percent):
+        made = of_named_lots(flow, made)
     if flow.chance(92):
         return made
     odd: tuple[dict[str, Any], ...] = (
@@ -62,6 +69,36 @@ def proposal(flow: "Flow") -> deal_commands.DealPropose:
     )
     changed: deal_commands.DealPropose = msgspec.structs.replace(made, **flow.dice.choose(odd))
     return changed
+
+
+def of_named_lots(flow: "Flow", made: deal_commands.DealPropose) -> deal_commands.DealPropose:
+    """Return a proposal of named lots instead of grams, whose weight is no whole number of the instrument's lots."""
+    first = flow.dice.number(1, 90)
+    lots = tuple(range(first, first + flow.dice.number(1, 3)))
+    quantity = made.quantity + flow.dice.choose((0, 0, 1, 7, -3))
+    made = msgspec.structs.replace(made, lots=lots, quantity=quantity)
+    return msgspec.structs.replace(made, lots_found=found(flow, made, gives=made.side == terms.SELL))
+
+
+def found(flow: "Flow", made: deal_commands.DealPropose, *, gives: bool | None = None) -> LotsFound | None:
+    """Return what a gateway has found of named lots, mostly as it must be; ``gives``: whether the sender gives them."""
+    if not made.lots:
+        return None
+    gives = made.side == terms.BUY if gives is None else gives
+    flow.orders += 1
+    right = LotsFound(made.lots, made.quantity, flow.orders if gives else 0, flow.at + flow.dice.choose((90, 2_000)))
+    if flow.chance(94):
+        return right
+    odd: tuple[dict[str, Any], ...] = (
+        {"lots": made.lots[1:]},
+        {"lots": (*made.lots, made.lots[0])},
+        {"fine": right.fine + 1},
+        {"reservation": 0 if gives else 5},
+        {"until": max(0, flow.at - 1)},
+        {"until": flow.at},
+    )
+    changed: LotsFound = msgspec.structs.replace(right, **flow.dice.choose(odd))
+    return changed if flow.chance(85) else None
 
 
 def timely(flow: "Flow", **fields: Any) -> deal_commands.DealPropose:
@@ -90,11 +127,15 @@ def few_holders(flow: "Flow") -> AnyCommand:
 
 def answer(flow: "Flow", number: int) -> AnyCommand:
     """Accept, decline or take back the deal of a number, mostly as one of its parties."""
-    found = flow.engine.state.deals.get(number)
-    parties = ("A", "B", "C") if found is None else (found.account.name, found.counter_account.name, "C", "nobody")
+    found_deal = flow.engine.state.deals.get(number)
+    parties = ("A", "B", "C", "nobody")
+    if found_deal is not None:
+        parties = (found_deal.account.name, found_deal.counter_account.name, "C", "nobody")
     who, number = flow.dice.choose(parties), max(1, number)
+    lots = () if found_deal is None else found_deal.lots
+    about = LotsFound(lots, 0 if found_deal is None else found_deal.quantity, flow.orders, flow.at)
     answers: tuple[AnyCommand, ...] = (
-        deal_commands.DealAccept(who, number),
+        deal_commands.DealAccept(who, number, about if lots and flow.chance(80) else None),
         deal_commands.DealDecline(who, number),
         deal_commands.DealCancel(who, number),
     )

@@ -1,12 +1,13 @@
 """Generated command sequences for one subject each: deep books, plain orders, makers, requests, limits of members."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
 
 from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
 from tests.matching.core.flow_parts import LOT, MIDDLE, changed, owner_of
 from tests.matching.core.flows import ACCOUNTS, SYMBOLS, Flow
-from tests.matching.core.flows_of_deals import deal
+from tests.matching.core.flows_of_deals import deal, of_named_lots, proposal, propose_and_answer
 from tests.matching.core.flows_of_limits import lasting
 from tests.matching.core.flows_of_makers import grouped_quote, limits, maker_steps, mass, reset, sweep
 from tests.matching.core.flows_of_regimes import regime_steps
@@ -131,8 +132,27 @@ class MakerFlow(Flow):
         return commands.MarketSetPhase(self.symbol(), self.dice.choose((terms.AUCTION, *[terms.CONTINUOUS] * 3)))
 
 
+class LotFlow(Flow):
+    """Deals, most of them of named lots, and what they meet: annulments, orders, ends of days and sessions."""
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        of_lots = [lambda: propose_and_answer(self, of_named_lots(self, proposal(self)))] * 10
+        return (
+            *of_lots,
+            *([lambda: deal(self)] * 4),
+            *([self.place, self.bust] * 2),
+            self.cancel,
+            self.session_close,
+            self.end_day,
+            self.adjust,
+        )
+
+
 class RfqFlow(Flow):
     """Requests for quotes and what they meet: quotes of many accounts, deals, orders, ends of days and sessions."""
+
+    named_lots_percent: ClassVar[int] = 0
 
     def opening(self) -> Iterator[AnyCommand]:
         for symbol in SYMBOLS:

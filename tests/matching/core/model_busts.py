@@ -1,6 +1,7 @@
 """Annulments in the brute-force model, which keeps every trade and takes amounts and parties from its own record."""
 
 from goldx.protocol import commands, events, units
+from tests.amounts import value_of
 from tests.matching.core.model_parts import Account, Refused
 from tests.matching.core.model_rfq import Requests
 
@@ -20,7 +21,7 @@ class Busts(Requests):
         window = HALF_AN_HOUR if window is None else window
         if given.trading_day != self.trading_day or self.at - given.at > window or window == 0:
             raise Refused("TOO_LATE")
-        if units.MG_PER_GRAM * given.amount != given.price * given.quantity:
+        if given.amount != value_of(given.price, given.quantity):
             raise Refused("BAD_VALUE")
         buyer, seller = self.accounts[trade.buy_account], self.accounts[trade.sell_account]
         proceeds = trade.amount - trade.sell_fee
@@ -29,6 +30,8 @@ class Busts(Requests):
             raise Refused("INSUFFICIENT_CASH")
         if self.available(buyer, trade.symbol) + locked < trade.quantity:
             raise Refused("INSUFFICIENT_GOLD")
+        if c.lots_found is not None:
+            self.check_lots(c.lots_found.lots, trade.quantity, c.lots_found, kept=True)
         first, terms = self.asked_for.get(c.trade_id, (c.by, given))
         if terms != given:
             raise Refused("BAD_VALUE")
@@ -41,7 +44,9 @@ class Busts(Requests):
         self.to_publish.pop(c.trade_id, None)
         orders = (trade.maker_order_id, trade.taker_order_id, trade.buy_account, trade.sell_account, trade.taker_side)
         what = (c.trade_id, trade.symbol, trade.price, trade.quantity, trade.amount)
-        self.emit(events.TradeBusted, *what, *orders, trade.buy_fee, trade.sell_fee, given.at, first, c.by, c.reason)
+        lots = () if c.lots_found is None else (c.lots_found.lots, c.lots_found.reservation)
+        people = (given.at, first, c.by, c.reason)
+        self.emit(events.TradeBusted, *what, *orders, trade.buy_fee, trade.sell_fee, *people, *lots)
         self.move(buyer, units.CASH, trade.amount + trade.buy_fee)
         self.move(buyer, trade.symbol, -trade.quantity)
         self.move(seller, trade.symbol, trade.quantity)

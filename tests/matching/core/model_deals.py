@@ -1,9 +1,10 @@
 """Negotiated deals in the brute-force model: a plain list of open proposals, searched for everything."""
 
 from goldx.protocol import commands, events, terms, units
+from goldx.protocol.bases import LotsFound
 from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed, TradePublished
-from tests.amounts import money_of
+from tests.amounts import value_of
 from tests.matching.core.model_limits import check_limits
 from tests.matching.core.model_orders import OrderCommands
 from tests.matching.core.model_parts import Account, Instrument, Proposal, Refused
@@ -34,7 +35,7 @@ class Deals(OrderCommands):
         """Return asset and amount that the party on a side gives, the fee included."""
         if side == terms.SELL:
             return asked.symbol, asked.quantity
-        amount = money_of(asked.price, asked.quantity)
+        amount = value_of(asked.price, asked.quantity)
         return units.CASH, amount + fee_after(0, amount, self.instruments[asked.symbol].terms.taker_fee_bp)[0]
 
     def check_limits_of(
@@ -42,10 +43,10 @@ class Deals(OrderCommands):
     ) -> None:
         """Refuse what passes a limit of an account, if it gives what is asked for instead of what is old."""
         asset, amount = self.gives(asked, side)
-        value, quantity = money_of(asked.price, asked.quantity), asked.quantity
+        value, quantity = value_of(asked.price, asked.quantity), asked.quantity
         if old is not None:
             amount -= self.gives(old, side)[1]
-            value = value if value > money_of(old.price, old.quantity) else 0
+            value = value if value > value_of(old.price, old.quantity) else 0
             quantity = quantity if quantity > old.quantity else 0
         check_limits(self, account, value=value, quantity=quantity, orders=orders, gives=(asset, amount))
 
@@ -99,7 +100,12 @@ class Deals(OrderCommands):
         if c.agreed_at is not None and c.agreed_at > self.at:
             raise Refused("BAD_VALUE")
         self.check_price(instrument, c.price)
-        self.check_quantity(instrument, c.quantity)
+        if not c.lots:
+            self.check_quantity(instrument, c.quantity)
+        else:
+            if c.quantity > (instrument.terms.max_quantity or units.MAX_WEIGHT_MG):
+                raise Refused("BAD_QUANTITY")
+            self.check_lots(c.lots, c.quantity, c.lots_found, kept=c.side == terms.SELL)
         self.check_report(instrument, c.agreed_at)
         self.check_buyer(c)
         self.check_limits_of(c, account, c.side, 1)
@@ -109,7 +115,17 @@ class Deals(OrderCommands):
         self.deals.append(Proposal(self.last_deal_id, c))
         self.touch(account, self.gives(c, c.side)[0])
         what = (c.account, c.client_deal_id, c.counter_account, c.symbol, c.side, c.quantity, c.price, c.expire_at)
-        self.emit(DealProposed, self.last_deal_id, *what, c.agreed_at, c.persist or None)
+        lots = (c.lots, c.lots_found.reservation or None) if c.lots and c.lots_found else ()
+        self.emit(DealProposed, self.last_deal_id, *what, c.agreed_at, c.persist or None, *lots)
+
+    def check_lots(self, lots: tuple[int, ...], quantity: int, found: LotsFound | None, *, kept: bool) -> None:
+        """Refuse named lots of which the gateway has not found, or not kept, just these with this weight."""
+        if found is None or found.lots != lots or len(set(lots)) != len(lots) or (found.reservation > 0) != kept:
+            raise Refused("BAD_VALUE")
+        if found.fine != quantity:
+            raise Refused("BAD_QUANTITY")
+        if found.until < self.at:
+            raise Refused("TOO_LATE")
 
     def proposal(self, number: int, name: str, place: int) -> Proposal:
         """Return the open proposal of a number of which an account is the first (0) or the second party (1)."""
@@ -125,23 +141,28 @@ class Deals(OrderCommands):
         self.check_deals_allowed(instrument)
         self.check_price(instrument, asked.price)
         self.check_report(instrument, asked.agreed_at)
+        gives_lots = bool(asked.lots) and asked.side == terms.BUY
+        if gives_lots:
+            self.check_lots(asked.lots, asked.quantity, c.lots_found, kept=True)
         self.check_buyer(asked)
         self.check_limits_of(asked, other, 1 - asked.side, 0)
         self.check_means(asked, other, 1 - asked.side)
         self.forget(deal)
-        self.emit(DealAccepted, *deal.names(), self.last_trade_id + 1)
+        kept = (c.lots_found.reservation,) if gives_lots and c.lots_found else ()
+        self.emit(DealAccepted, *deal.names(), self.last_trade_id + 1, *kept)
         parties = (self.accounts[asked.account], other)
         self.settle_deal(instrument, *(parties if asked.side == terms.BUY else parties[::-1]), asked)
 
     def settle_deal(
         self, instrument: Instrument, buyer: Account, seller: Account, c: DealPropose, kind: int = DEAL
     ) -> None:
-        amount = money_of(c.price, c.quantity)
+        amount = value_of(c.price, c.quantity)
         fee = self.gives(c, terms.BUY)[1] - amount
         self.fees_collected += fee + fee
         self.last_trade_id += 1
         names = (0, 0, buyer.name, seller.name, None, 0, 0)
-        self.emit(events.Trade, self.last_trade_id, c.symbol, c.price, c.quantity, amount, *names, fee, fee, kind)
+        what = (c.symbol, c.price, c.quantity, amount, *names, fee, fee, kind)
+        self.emit(events.Trade, self.last_trade_id, *what, c.lots or None)
         made = self.out[-1]
         assert isinstance(made, events.Trade)
         self.trades[self.last_trade_id] = made

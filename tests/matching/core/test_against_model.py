@@ -16,7 +16,7 @@ from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, must_end
 from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.flows import Flow
-from tests.matching.core.flows_of_orders import DeepFlow, LimitFlow, MakerFlow, PlainFlow, RfqFlow
+from tests.matching.core.flows_of_orders import DeepFlow, LimitFlow, LotFlow, MakerFlow, PlainFlow, RfqFlow
 from tests.matching.core.model import Model
 from tests.matching.core.validator import Conservation, validate
 
@@ -44,6 +44,8 @@ class Pair:
         self.happened: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
         """By method and reason: the refusals of commands."""
+        self.of_lots: Counter[str] = Counter()
+        """The events that name lots."""
 
     def step(self, at: int, command: AnyCommand) -> None:
         expected = self.model.apply(at, command)
@@ -55,6 +57,7 @@ class Pair:
             self.conservation.read(found)
             self.conservation.check(self.engine)
         self.happened.update(event.event for event in found)
+        self.of_lots.update(event.event for event in found if getattr(event, "lots", None))
         self.refused.update((e.method, e.reason) for e in found if isinstance(e, CommandRejected))
         self.refused.update(("order.place", e.reason) for e in found if isinstance(e, OrderRejected))
 
@@ -160,6 +163,19 @@ def test_requests_for_quotes() -> None:
     assert refused["rfq.accept", "TOO_EARLY"]
     assert refused["rfq.quote", "FIRM"] > 10
     assert refused["rfq.withdraw", "FIRM"]
+
+
+def test_deals_of_named_lots() -> None:
+    """They occur in the sequences from the proposal to the annulment, or these prove too little."""
+    of_lots: Counter[str] = Counter()
+    for seed in range(4):
+        pair = Pair()
+        for at, command in LotFlow(SeededDice(Random(SEED + seed))).steps(200):
+            pair.step(at, command)
+        of_lots += pair.of_lots
+    print(dict(of_lots))
+    assert of_lots["deal.proposed"] > of_lots["trade"] > 20
+    assert of_lots["trade.busted"] > 3
 
 
 def test_limits_of_members() -> None:

@@ -17,7 +17,7 @@ from matching.core.open_quotes import of_level
 from matching.core.orders import Order
 from matching.core.rfq import OpenRfqQuote
 from matching.core.state import DEALS, GRACE_ENDS, LEAVING, REQUESTS, UNPUBLISHED, State
-from tests.amounts import money_of
+from tests.amounts import money_of, value_of
 
 
 def validate(engine: Engine) -> None:
@@ -159,7 +159,9 @@ def check_deals(state: State) -> None:
         assert deal.account.owner != deal.counter_account.owner
         buying = deal.side == terms.BUY
         assert deal.balance is deal.account.balances[units.CASH if buying else deal.instrument.symbol]
-        amount = money_of(deal.price, deal.quantity)
+        assert len(set(deal.lots)) == len(deal.lots) <= terms.MAX_NAMED_LOTS
+        assert deal.lots or not deal.quantity % deal.instrument.lot
+        amount = value_of(deal.price, deal.quantity)
         cost = amount + fees.fee(0, amount, deal.instrument.taker_fee)
         assert deal.reserved == (cost if buying else deal.quantity), f"reservation of deal {number}"
     for symbol, instrument in state.instruments.items():
