@@ -29,7 +29,9 @@ from settlement.tables.lots import lot, lot_lock
 
 
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
-    """Propose receipts for registered lots, in the depositors' names; return the proposal's number.
+    """Propose receipts for registered lots; return the proposal's number.
+
+    They are in the depositors' names. A lot that had a receipt before belongs to whom that one named at its end.
 
     Raises BadValue for an unknown lot or no lot; Refused for a lot that is not registered, has a receipt or is locked,
     and if all accounts together would have too much of a class (SUM_TOO_LARGE).
@@ -44,10 +46,11 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
         fine[row.symbol] += row.fine_mg
     await acceptance.check(connection, list(found.values()))
     await locks.check_free(connection, list(found))
+    holders = await _last_holders(connection, list(found))
     rows = [
         {
             "lot_id": row.lot_id,
-            "account": row.account,
+            "account": holders.get(row.lot_id, row.account),
             "symbol": row.symbol,
             "fine_mg": row.fine_mg,
             "status": "PROPOSED",
@@ -66,6 +69,13 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
         await balances.check_room(connection, symbol, int(await connection.scalar(coming) or 0))
     summary = {"lots": len(rows), "fine_g": {symbol: format_weight(mg) for symbol, mg in sorted(fine.items())}}
     return await proposals.propose(connection, by, "receipt", numbers, summary)
+
+
+async def _last_holders(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
+    """Return by lot the account whose gold it was when its last receipt was taken back."""
+    columns = receipt.c
+    query = select(columns.lot_id, columns.account).where(among(columns.lot_id, lot_ids), columns.status == "CANCELLED")
+    return {row.lot_id: row.account for row in await connection.execute(query.order_by(columns.receipt_no))}
 
 
 async def issuable(connection: AsyncConnection) -> list[int]:

@@ -1,4 +1,4 @@
-"""The life of a receipt, of a pledge, of a legal hold and of a transfer between warehouses; and groups of states."""
+"""The life of a receipt, of a reservation of lots, of a pledge, of a legal hold and of a transfer; groups of states."""
 
 from typing import Final
 
@@ -22,6 +22,19 @@ RECEIPT_ISSUED: Final = RECEIPT.after("issue", "reissue", "cancel")
 """The receipt is or was live."""
 RECEIPT_UNDER_WAY: Final = RECEIPT.within("propose", "issue", "decline", "refuse")
 """The receipt may yet bring gold to its account."""
+
+LOT_RESERVATION: Final = Machine(
+    "lot_reservation",
+    {
+        "reserve": Step((), "RESERVED", (ENGINE,)),
+        "release": Step(("RESERVED",), "RELEASED", (ENGINE,)),
+        "open": Step(("RESERVED",), "OPEN", (ENGINE,)),
+        "end": Step(("OPEN",), "ENDED", (ENGINE,)),
+        "move": Step(("RESERVED", "OPEN"), "MOVED", (ENGINE,)),
+    },
+)
+RESERVATION_OPEN: Final = LOT_RESERVATION.open
+"""The named lots are kept, for a command that is under way or for a proposed deal, and are locked."""
 
 PLEDGE: Final = Machine(
     "pledge",

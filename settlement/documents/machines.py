@@ -29,6 +29,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
         ledger.CORRECTION,
         ledger.FEE_PAYOUT,
         custody.RECEIPT,
+        custody.LOT_RESERVATION,
         custody.PLEDGE,
         custody.LEGAL_HOLD,
         custody.TRANSFER,

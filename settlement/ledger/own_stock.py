@@ -4,8 +4,9 @@ The two cost different storage and leave in different ways (domain sheet 2.1, 2.
 and ledger; how much of it is own stock is kept beside it, by the same events and in the same transaction:
 
 - a receipt adds to own stock, a receipt taken back takes from it;
-- a sale takes bought title first (domain sheet 12.3 leaves the order open) and own stock only as far as it must; if
-  the trade is annulled, its seller has that part back as own stock, and the rest as bought title;
+- a sale takes bought title first (domain sheet 12.3 leaves the order open) and own stock only as far as it must; a sale
+  of named lots takes own stock for those that their holder has deposited itself, as far as it has some; if the trade is
+  annulled, its seller has that part back as own stock, and the rest as bought title;
 - a load-out takes the part of either that its sheet says; a cancelled one brings the same part back;
 - pledging and holding change nothing: gold in a sub-account is its owner's as before.
 
@@ -29,6 +30,7 @@ from settlement.base.sub_accounts import SUFFIXES, owner_of
 from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, StockEffect
 from settlement.ledger.outbox import OutboxItem
 from settlement.ledger.posting import MEMBER, PostedBatch
+from settlement.tables.custody import lot_reservation, receipt
 from settlement.tables.ledger import ledger_account, ledger_entry, own_sale, posting, stock, trade, trade_bust
 from settlement.tables.load_outs import load_out
 
@@ -56,9 +58,12 @@ class AccountStock:
         self.total = total
         self.stored = stored
 
-    def sell_own(self) -> int:
-        """Follow a sale, by which ``total`` is lower already, as ``move`` does; return how much of it was own stock."""
-        sold = self.own - max(self.total, 0)
+    def sell_own(self, deposited: int = 0) -> int:
+        """Follow a sale, by which ``total`` is lower already, as ``move`` does; return how much of it was own stock.
+
+        ``deposited``: how much of it is in named lots that the seller has deposited.
+        """
+        sold = max(self.own - max(self.total, 0), min(self.own, deposited))
         if sold <= 0:
             return 0
         self.own -= sold
@@ -66,8 +71,9 @@ class AccountStock:
         return sold
 
     def move(self, kind: str, amount: int, part: int) -> int:
-        """Follow one entry: the net change of the holding, and the part of a load-out or of a bust that is own stock.
+        """Follow one entry: the net change of the holding, and the part of it that is own stock.
 
+        The part is given for a load-out, for a bust, and for a sale of named lots.
         Return how much of a sale was own stock.
         """
         self.total += amount
@@ -77,6 +83,8 @@ class AccountStock:
             self.own = max(self.own + amount, 0)
         elif effect is StockEffect.GIVES_PART:
             self.own = max(self.own - part, 0)
+        elif kind == TRADE and amount < 0:
+            self.own -= min(self.own, part)
         elif effect is StockEffect.REGAINS_PART or (kind == TRADE_BUST and amount > 0):
             self.own += part
         self.own = max(min(self.own, self.total), 0)
@@ -120,14 +128,20 @@ class OwnStocks:
         touched = _touched(batch)
         await self._read(connection, touched.keys)
         parts = await _parts(connection, batch.done) | await _parts_of_busts(connection, batch.busts)
-        return self._move(batch, touched, parts)
+        return self._move(batch, touched, parts, await _deposited(connection, batch.trades))
 
     def follow_trades(self, batch: PostedBatch) -> Followed | None:
         """Move stocks by a batch that moves gold by trades alone; None if some stock of it is not in memory."""
         touched = _touched(batch)
         return self._move(batch, touched, {}) if touched.keys <= self._known.keys() else None
 
-    def _move(self, batch: PostedBatch, touched: _Touched, parts: Mapping[tuple[int, str], int]) -> Followed:
+    def _move(
+        self,
+        batch: PostedBatch,
+        touched: _Touched,
+        parts: Mapping[tuple[int, str], int],
+        deposited: Mapping[int, int] | None = None,
+    ) -> Followed:
         annulled = {bust.sequence: bust.trade_id for bust in batch.busts}
         of_side = {side: self._known[key] for side, key in touched.sides.items()}
         sales: dict[int, int] = {}
@@ -135,7 +149,7 @@ class OwnStocks:
         begin = 0
         for sequence, kind, _, _ in batch.entries:
             end = bisect_left(batch.trades, sequence, key=_sequence_of)
-            _follow_trades(batch.trades[begin:end], of_side, sales)
+            _follow_trades(batch.trades[begin:end], of_side, sales, deposited or {})
             begin = end
             for key, amount in touched.moved.get(sequence, {}).items():
                 part = parts.get((sequence, key[0]), 0)
@@ -143,7 +157,7 @@ class OwnStocks:
                     part += sales.get(sold_by.get(annulled[sequence], 0), 0)
                 if amount or part:
                     self._known[key].move(kind, amount, part)
-        _follow_trades(batch.trades[begin:], of_side, sales)
+        _follow_trades(batch.trades[begin:], of_side, sales, deposited or {})
         rows = []
         for key in sorted(touched.keys):
             held = self._known[key]
@@ -190,16 +204,34 @@ def _touched(batch: PostedBatch) -> _Touched:
     return _Touched(keys, moved, {*keys.values(), *(key for amounts in moved.values() for key in amounts)})
 
 
-def _follow_trades(trades: Iterable[Trade], of_side: Mapping[Key, AccountStock], sales: dict[int, int]) -> None:
-    """Follow trades; add to ``sales``, by sequence, how much of each was own stock."""
+def _follow_trades(
+    trades: Iterable[Trade],
+    of_side: Mapping[Key, AccountStock],
+    sales: dict[int, int],
+    deposited: Mapping[int, int],
+) -> None:
+    """Follow trades; add to ``sales``, by sequence, how much of each was own stock. ``deposited`` as ``_deposited``."""
     for event in trades:
         symbol, quantity = event.symbol, event.quantity
         seller, buyer = of_side[event.sell_account, symbol], of_side[event.buy_account, symbol]
         if seller is not buyer:
             seller.total -= quantity
             buyer.total += quantity
-            if seller.own > seller.total and (sold := seller.sell_own()):
-                sales[event.sequence] = sold
+            if seller.own > seller.total or event.lots:
+                sold = seller.sell_own(deposited.get(event.sequence, 0))
+                if sold:
+                    sales[event.sequence] = sold
+
+
+async def _deposited(connection: AsyncConnection, trades: Iterable[Trade]) -> dict[int, int]:
+    """Return by sequence of a trade of named lots how much gold is in lots that the seller has deposited itself."""
+    found = {}
+    for event in trades:
+        if event.lots:
+            query = select(func.coalesce(func.sum(receipt.c.fine_mg), 0))
+            query = query.where(among(receipt.c.receipt_no, event.lots), receipt.c.trade_id.is_(None))
+            found[event.sequence] = int(await connection.scalar(query) or 0)
+    return found
 
 
 async def _parts_of_busts(connection: AsyncConnection, busts: Sequence[TradeBusted]) -> dict[tuple[int, str], int]:
@@ -243,6 +275,10 @@ async def recompute(connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
     annulled = select(trade.c.sequence, trade.c.trade_id, trade.c.sell_account)
     annulled = annulled.join(trade_bust, trade_bust.c.trade_id == trade.c.trade_id)
     busted = {row.sequence: (row.trade_id, row.sell_account) for row in await connection.execute(annulled)}
+    of_lots = select(trade.c.sequence, trade.c.sell_account, lot_reservation.c.deposited_mg)
+    of_lots = of_lots.join(lot_reservation, lot_reservation.c.trade_id == trade.c.trade_id)
+    of_lots = of_lots.where(lot_reservation.c.purpose == "DEAL", lot_reservation.c.status == "MOVED")
+    named = {row.sequence: (row.sell_account, row.deposited_mg) for row in await connection.execute(of_lots)}
     sold_of: dict[int, tuple[str, int]] = {}
     """By the id of an annulled trade: its seller, and how much of the sale was own stock."""
 
@@ -253,6 +289,8 @@ async def recompute(connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
         account, part = "", 0
         if kind in _BY_PART:
             account, part = parts[int(str(reference).split(":")[1])]
+        elif kind == TRADE:
+            account, part = named.get(sequence, ("", 0))
         elif kind == TRADE_BUST:
             account, part = sold_of[int(str(reference).split(":")[1])]
         for key, amount in moved.items():

@@ -25,6 +25,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from goldx.protocol.commands import HoldingAdjust, HoldingSettle
+from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
 from goldx.protocol.events import (
     AccountOpened,
     AnyEvent,
@@ -50,10 +51,12 @@ from settlement.ledger.outbox import OutboxItem
 _HOLDING_METHODS: Final = (HoldingAdjust.method, HoldingSettle.method)
 
 _REFERRING = frozenset((HoldingAdjusted, HoldingSettled, CommandRejected))
+_OF_DEALS = frozenset((DealProposed, DealAccepted, DealEnded))
 _OF_PROPOSALS = frozenset((*market_proposals.PROPOSED, *market_proposals.ENDING))
 _SELDOM = (
     _REFERRING
     | _OF_PROPOSALS
+    | _OF_DEALS
     | {
         TradeBusted,
         AccountOpened,
@@ -98,8 +101,10 @@ class SequenceGap(Exception):
 
 @dataclass
 class PostedBatch:
-    """The rows of some events, of which at most the last one ends a trading day.
+    """The rows of some events, of which at most the last one ends a trading day or moves title to named lots.
 
+    ``of_lots`` are those that named lots may follow (``settlement.custody.titles``). ``end``: the sequence of the last
+    event where another batch follows.
     ``entries`` and ``lines`` are those of ``moving``, once they are posted: (sequence, kind, time, reference) and
     (sequence, line, account, amount). Those of trades are made with their hashes (``settlement.ledger.rows``).
     """
@@ -114,6 +119,8 @@ class PostedBatch:
     phases: list[PhaseChanged] = field(default_factory=list)
     references: dict[str, int] = field(default_factory=dict)
     proposals: market_proposals.Changes = field(default_factory=dict)
+    of_lots: list[AnyEvent] = field(default_factory=list)
+    end: int | None = None
     entries: list[tuple[int, str, int, str | None]] = field(default_factory=list)
     lines: list[tuple[int, int, AccountKey, int]] = field(default_factory=list)
     done: list[tuple[OutboxItem, int]] = field(default_factory=list)
@@ -166,18 +173,29 @@ async def sift(frames: Sequence[EventFrame], after: int) -> Sifted:
         if _SELDOM.isdisjoint(map(type, events)):
             batch.add(events)
             continue
-        for kind, some in groupby(events, type):
-            if kind not in _SELDOM:
+        for kind, some in groupby(events, _kind_of):
+            if kind not in _SELDOM and kind is not None:
                 batch.add([*some])
                 continue
             for event in some:
                 _keep(batch, event)
-                if kind is DayEnded:
+                if kind is DayEnded or _moves_lots(event):
+                    batch.end = event.sequence
                     batch = PostedBatch()
                     batches.append(batch)
     if len(batches) > 1 and batch == PostedBatch():
         batches.pop()
     return Sifted(after, last, batches)
+
+
+def _moves_lots(event: AnyEvent) -> bool:
+    """Return whether an event moves title to named lots: what comes after it goes by what the register then has."""
+    return isinstance(event, Trade | TradeBusted) and bool(event.lots)
+
+
+def _kind_of(event: AnyEvent) -> type[AnyEvent] | None:
+    """Return the type of an event; None for a trade of named lots."""
+    return None if type(event) is Trade and event.lots else type(event)
 
 
 def _in_order(events: Iterable[AnyEvent], after: int, expected: int) -> list[AnyEvent]:
@@ -193,7 +211,12 @@ def _keep(batch: PostedBatch, event: AnyEvent) -> None:
     """Set aside an event that comes seldom."""
     if type(event) in _OF_PROPOSALS:
         market_proposals.note(batch.proposals, event)
-    if isinstance(event, AccountOpened):
+    if isinstance(event, Trade):
+        batch.trades.append(event)
+        batch.of_lots.append(event)
+    elif isinstance(event, DealProposed | DealAccepted | DealEnded):
+        batch.of_lots.append(event)
+    elif isinstance(event, AccountOpened):
         batch.accounts.append(event)
     elif isinstance(event, InstrumentDefined):
         batch.instruments.append(event)
@@ -206,6 +229,8 @@ def _keep(batch: PostedBatch, event: AnyEvent) -> None:
         batch.phases.append(event)
     elif type(event) in _MOVING:
         batch.moving.append(event)
+        if _moves_lots(event):
+            batch.of_lots.append(event)
 
 
 def references_in(events: Iterable[AnyEvent]) -> list[str]:

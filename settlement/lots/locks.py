@@ -9,12 +9,17 @@ lock            laid by                                     lifted by
 ``TRANSFER``    a transfer to another warehouse             its arrival or cancellation
 ``CANCEL``      a proposal to cancel the receipt            the decision on it
 ``CLAIM``       a quality claim about a lot that has left   the decision on it
+``DEAL``        a proposed deal that names the lot          its end, or the trade, which moves the title
 ==============  ==========================================  =================================================
 
 A locked lot stays in the pool: its receipt is live and its gold counts. It cannot be allocated to a load-out, moved,
 pledged again or lose its receipt. ``FREEZE`` and ``LEGAL_HOLD`` may be laid over any other lock, and on a lot in a
 load-out, which can then not be approved, signed, handed over or cancelled, and does not expire. A trigger of the
 database refuses to allocate a locked lot, and to hand out one that is frozen or held.
+
+A deal that is accepted moves the title, whatever else lies on its lots: nothing can call an acceptance back. So a
+``FREEZE`` over a ``DEAL`` stays on the lot under its new holder, and a ``LEGAL_HOLD``, which is against the seller, is
+not laid over one: an operator first ends the deal, as orders are cancelled before their gold is held.
 """
 
 from collections.abc import Sequence
@@ -89,6 +94,8 @@ async def lay(
         same = [row for rows in (await on_lots(connection, lot_ids)).values() for row in rows if row.kind == kind]
         if same:
             raise Refused("LOCKED", f"lot {same[0].lot_id} is under {kind} already: {same[0].reason}")
+        if kind == "LEGAL_HOLD":
+            await _check_not_in_deal(connection, lot_ids)
     else:
         await check_free(connection, lot_ids)
     at = now_ms()
@@ -98,6 +105,15 @@ async def lay(
     ]
     await connection.execute(insert(lot_lock), rows)
     await lots.record_event(connection, by, f"lock_{kind.lower()}", lot_ids, {"reason": reason, "document": subject})
+
+
+async def _check_not_in_deal(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
+    """Refuse (LOCKED), naming the first lot that a deal may yet give to somebody else."""
+    for lot_id, found in (await on_lots(connection, lot_ids)).items():
+        for row in found:
+            if row.kind == "DEAL":
+                ends = "an operator ends the deal first, with market.cancel_orders or member.kill"
+                raise Refused("LOCKED", f"lot {lot_id} is named in a deal ({row.reason}); {ends}")
 
 
 async def lift(connection: AsyncConnection, by: str, kind: str, subject: int) -> None:

@@ -37,7 +37,8 @@ def _cash(row: Row[Any]) -> Legs:
 
 
 def _receipt(row: Row[Any]) -> Legs:
-    return ((row.account, row.symbol, row.fine_mg),)
+    """Return the legs of its issue: a trade of named lots may have given it another holder since."""
+    return ((row.issued_to or row.account, row.symbol, row.fine_mg),)
 
 
 def _receipt_cancel(row: Row[Any]) -> Legs:
@@ -208,12 +209,13 @@ async def _origins(
 
     Every other live receipt has an item.
     """
-    query = select(receipt.c.receipt_no, receipt.c.account, receipt.c.status, load_out.c.account.label("owner"))
+    columns = (receipt.c.receipt_no, receipt.c.account, receipt.c.issued_to, receipt.c.status)
+    query = select(*columns, load_out.c.account.label("owner"))
     query = query.join_from(receipt, load_out, receipt.c.load_out_no == load_out.c.load_out_no, isouter=True)
     if wanted is not None:
         query = query.where(among(receipt.c.receipt_no, wanted))
     for row in await connection.execute(query.order_by(receipt.c.receipt_no)):
         if row.owner is not None:
-            facts.same(f"receipt:{row.receipt_no} account", row.owner, row.account)
+            facts.same(f"receipt:{row.receipt_no} account", row.owner, row.issued_to or row.account)
         elif row.status == "LIVE" and reference_of("receipt", row.receipt_no) not in sent:
             facts.same(f"receipt:{row.receipt_no} origin", "void", "live")

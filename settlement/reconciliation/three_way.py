@@ -42,7 +42,7 @@ from settlement.documents.custody import BOUND
 from settlement.documents.kinds import TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.lots import IN_POOL
 from settlement.lots.customs import DOMESTIC
-from settlement.reconciliation import day_end, documents, fees, histories
+from settlement.reconciliation import day_end, documents, fees, histories, titles
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run, venue_account
@@ -343,6 +343,7 @@ async def _check_histories(connection: AsyncConnection, comparison: Comparison) 
     facts = histories.Facts()
     await histories.compare(connection, facts, comparison.since)
     await documents.compare(connection, facts, comparison.since)
+    await titles.compare(connection, facts)
     comparison.checked += facts.checked
     comparison.breaks += facts.breaks
 

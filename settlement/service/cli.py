@@ -23,6 +23,7 @@ from goldx.streams.segments import BadArchive
 from settlement.base import audit, changes, roles
 from settlement.base.database import migrate
 from settlement.base.refusal import Refused
+from settlement.custody.titles import WrongLots
 from settlement.ledger import chain, own_stock
 from settlement.ledger.busts import WrongBust
 from settlement.ledger.posting import SequenceGap
@@ -31,7 +32,17 @@ from settlement.service.process import serve
 from settlement.service.registry_commands import add_commands
 from settlement.service.writer import WrongShard, WrongStream
 
-ENDS = (WeakDurability, NoReplicas, EventsMissing, BadArchive, SequenceGap, WrongStream, WrongBust, WrongShard)
+ENDS = (
+    WeakDurability,
+    NoReplicas,
+    EventsMissing,
+    BadArchive,
+    SequenceGap,
+    WrongStream,
+    WrongBust,
+    WrongLots,
+    WrongShard,
+)
 """Errors whose message alone is logged when they end settlement: a traceback would add nothing."""
 
 

@@ -36,6 +36,7 @@ from settlement.base.steps import SERVICE
 from settlement.charges import accruals
 from settlement.closing import archive, statements, time_stamps
 from settlement.closing.time_stamps import Authority
+from settlement.custody import reservations
 from settlement.ledger import event_frames
 from settlement.ledger.sender import Sender
 from settlement.load_outs import application, cancels
@@ -189,6 +190,8 @@ class Settlement:
             self._flushed = now
             await self.begin_day(working_days.today())
             await self._openings.tend()
+            if released := await reservations.lapse(self._engine):
+                log.warning("lots of commands that were lost are free again", reservations=released)
             await self._stamping.tend()
         await self._heartbeat.beat()
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
 from settlement.base import bulk, trading_days
+from settlement.custody import titles
 from settlement.ledger import busts, chain, day_ends, market_proposals, outbox, own_stock
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, PostedBatch, Sifted, post_movements, references_in, sift
@@ -136,7 +137,7 @@ class Ledger:
             self._moved_on.clear()
             await self._moved_on.wait()
         batch, chained = sifted.batches[0], self._chained
-        seldom = len(sifted.batches) > 1 or batch.moving or batch.days or self._made != after
+        seldom = len(sifted.batches) > 1 or batch.moving or batch.days or batch.of_lots or self._made != after
         if chained is None or sifted.last is None or seldom or self._numbers.missing(batch):
             return Ready(sifted, None)
         stocks = self._stocks.follow_trades(batch)
@@ -182,8 +183,8 @@ class Ledger:
             await self._write(connection, ready.made)
         else:
             for batch in sifted.batches:
-                last = sifted.last if batch is sifted.batches[-1] else batch.days[-1]
-                await self._make_and_write(connection, batch, last.sequence)
+                last = sifted.last.sequence if batch.end is None else batch.end
+                await self._make_and_write(connection, batch, last)
         values = {"sequence": sifted.last.sequence, "at": sifted.last.at}
         await connection.execute(update(progress).where(mine).values(values))
         self._posted = sifted.last.sequence
@@ -212,6 +213,7 @@ class Ledger:
         await bulk.copy(connection, ledger_entry, made.rows.entries)
         await bulk.copy(connection, posting, made.rows.postings)
         await busts.record(connection, batch.busts)
+        await titles.follow(connection, batch.of_lots)
         await trading_days.record(connection, batch.days)
         await day_ends.record_phases(connection, batch.phases)
         await market_proposals.record(connection, batch.proposals, day_ended=bool(batch.days))

@@ -17,12 +17,14 @@ from sqlalchemy import (
 
 from settlement.documents.custody import (
     LEGAL_HOLD,
+    LOT_RESERVATION,
     NEVER_BOUND,
     PLEDGE,
     PLEDGOR_ALONE,
     RECEIPT,
     RECEIPT_OPEN,
     RELEASE_BY_BOTH,
+    RESERVATION_OPEN,
     TRANSFER,
 )
 from settlement.documents.machine import union
@@ -39,8 +41,11 @@ receipt = Table(
     string("status"),
     string("reason", null=True),
     Column("load_out_no", BigInteger, ForeignKey("load_out.load_out_no")),
+    string("issued_to", null=True),
+    Column("trade_id", BigInteger, ForeignKey("trade.trade_id")),
     one_of("status", RECEIPT.states),
     CheckConstraint("fine_mg > 0", name="fine"),
+    CheckConstraint("(issued_to IS NULL) = (trade_id IS NULL)", name="traded_from_somebody"),
     Index(
         "uq_receipt_lot_id",
         "lot_id",
@@ -49,7 +54,49 @@ receipt = Table(
     ),
     Index("ix_receipt_load_out_no", "load_out_no", postgresql_where=text("load_out_no IS NOT NULL")),
 )
-"""``load_out_no``: the load-out that the lot came back from, without having been collected."""
+"""``load_out_no``: the load-out that the lot came back from, without having been collected.
+
+``trade_id``: the trade of named lots by which ``account`` has the title; ``issued_to`` is then the account that the
+receipt was issued to. Both are null where no trade has moved the title, or every one that did was annulled.
+"""
+
+RESERVATION_PURPOSES = ("DEAL", "BUST")
+"""Named lots are reserved to be sold by a deal, or to go back by the annulment of its trade."""
+
+lot_reservation = Table(
+    "lot_reservation",
+    metadata,
+    number("reservation_no"),
+    string("purpose"),
+    Column("from_account", Text, ForeignKey("trading_account.account"), nullable=False),
+    Column("to_account", Text, ForeignKey("trading_account.account"), nullable=False),
+    Column("symbol", Text, ForeignKey("instrument.symbol"), nullable=False),
+    Column("receipts", ARRAY(BigInteger), nullable=False),
+    Column("lots", ARRAY(BigInteger), nullable=False),
+    integer("fine_mg"),
+    integer("until"),
+    string("status"),
+    integer("deal_id", null=True),
+    Column("trade_id", BigInteger),
+    integer("deposited_mg", null=True),
+    string("reason", null=True),
+    one_of("purpose", RESERVATION_PURPOSES),
+    one_of("status", LOT_RESERVATION.states),
+    CheckConstraint("from_account <> to_account", name="two_accounts"),
+    CheckConstraint("fine_mg > 0", name="fine"),
+    CheckConstraint("cardinality(receipts) > 0 AND cardinality(lots) = cardinality(receipts)", name="of_lots"),
+    CheckConstraint("status <> 'OPEN' OR deal_id IS NOT NULL", name="of_a_deal"),
+    CheckConstraint(
+        "(status = 'MOVED') <= (trade_id IS NOT NULL AND deposited_mg BETWEEN 0 AND fine_mg)", name="by_a_trade"
+    ),
+    CheckConstraint("purpose <> 'BUST' OR trade_id IS NOT NULL AND deal_id IS NULL", name="of_a_trade"),
+    Index("ix_lot_reservation_open", "reservation_no", postgresql_where=text(is_in("status", RESERVATION_OPEN))),
+    Index("ix_lot_reservation_trade_id", "trade_id", postgresql_where=text("trade_id IS NOT NULL")),
+)
+"""``until``: the last time (ms, by the journal) at which the engine takes the command that the lots are kept for.
+
+``deposited_mg``: how much of the gold that moved its owner had deposited itself, and not bought by name.
+"""
 ENCUMBRANCE_KINDS = ("PLEDGE", "LEGAL_HOLD")
 
 encumbrance = Table(

@@ -188,7 +188,7 @@ sample = Table(
     Index("uq_sample_seal", text(folded("seal")), unique=True),
 )
 
-LOCK_KINDS = ("FREEZE", "PLEDGE", "LEGAL_HOLD", "TRANSFER", "CANCEL", "CLAIM")
+LOCK_KINDS = ("FREEZE", "PLEDGE", "LEGAL_HOLD", "TRANSFER", "CANCEL", "CLAIM", "DEAL")
 
 lot_lock = Table(
     "lot_lock",

@@ -101,6 +101,7 @@ def test_where_nothing_may_hang_a_time_limit_notices_no_bug() -> None:
         "notices",
         "limits",
         "deals",
+        "named lots",
         "requests",
         "protocol",
         "compiled build",

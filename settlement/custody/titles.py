@@ -1,0 +1,164 @@
+"""Title to named lots: what the engine's events about deals of named lots change in the register.
+
+All of it happens in the transaction that posts the events (``settlement.service.writer``): a proposal opens the
+reservation of its lots, its end frees them, and the trade moves the receipts to the buyer. A receipt keeps its number,
+by which the events name it. Its gold moves with it: the seller gives what it has deposited itself as own stock, and the
+buyer holds bought title (``settlement.ledger.own_stock``); storage is charged accordingly.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
+from goldx.protocol.events import AnyEvent, Trade, TradeBusted
+from settlement.base.database import among
+from settlement.base.steps import SERVICE, advance
+from settlement.custody import reservations
+from settlement.documents.custody import LOT_RESERVATION
+from settlement.lots import lots
+from settlement.tables.custody import lot_reservation, receipt
+from settlement.tables.ledger import trade_bust
+
+STEP: Final = "title"
+"""The step in a lot's history by which its title moves."""
+
+
+class WrongLots(Exception):
+    """The engine has dealt in lots that are not reserved for it: settlement must stop."""
+
+
+async def follow(connection: AsyncConnection, events: Sequence[AnyEvent]) -> None:
+    """Follow events about deals of named lots, and about annulments of their trades, in their order.
+
+    Raises WrongLots for lots that are not reserved as the event says: no gateway sends such a command.
+    """
+    accepted: dict[int, Row[Any]] = {}
+    for event in events:
+        if isinstance(event, DealProposed):
+            await _open(connection, event)
+        elif isinstance(event, DealAccepted):
+            row = await _of_acceptance(connection, event)
+            if row is not None:
+                accepted[event.trade_id] = row
+        elif isinstance(event, DealEnded):
+            row = await _of_deal(connection, event.deal_id)
+            if row is not None:
+                await reservations.free(connection, row.reservation_no, "end", reason=event.reason)
+        elif isinstance(event, Trade):
+            sale = _check(event, accepted.pop(event.trade_id, None), event.sell_account, event.buy_account, "OPEN")
+            await _move(connection, sale, event.trade_id)
+        elif isinstance(event, TradeBusted):
+            row = await _numbered(connection, event.lot_reservation)
+            back = _check(event, row, event.buy_account, event.sell_account, "RESERVED")
+            if back.trade_id != event.trade_id:
+                raise WrongLots(f"event {event.sequence} gives back lots that are reserved for another trade")
+            await _give_back(connection, back)
+
+
+async def _open(connection: AsyncConnection, event: DealProposed) -> None:
+    if event.lot_reservation is None:
+        return  # a purchase: the seller has bound nothing yet
+    row = await _numbered(connection, event.lot_reservation)
+    kept = _check(event, row, event.account, event.counter_account, "RESERVED")
+    values = {"deal_id": event.deal_id}
+    await advance(connection, lot_reservation, LOT_RESERVATION, SERVICE, "open", [kept.reservation_no], values)
+
+
+async def _of_acceptance(connection: AsyncConnection, event: DealAccepted) -> Row[Any] | None:
+    if event.lot_reservation is None:
+        return await _of_deal(connection, event.deal_id)
+    return await _numbered(connection, event.lot_reservation)
+
+
+async def _of_deal(connection: AsyncConnection, deal_id: int) -> Row[Any] | None:
+    query = select(lot_reservation).where(lot_reservation.c.deal_id == deal_id, lot_reservation.c.status == "OPEN")
+    return (await connection.execute(query)).first()
+
+
+async def _numbered(connection: AsyncConnection, number: int | None) -> Row[Any] | None:
+    query = select(lot_reservation).where(lot_reservation.c.reservation_no == number)
+    return (await connection.execute(query)).first()
+
+
+def _check(
+    event: DealProposed | Trade | TradeBusted, row: Row[Any] | None, giver: str, taker: str, status: str
+) -> Row[Any]:
+    """Return the reservation of an event's lots. Raises WrongLots if it is not one of just these lots and parties."""
+    said = (event.symbol, list(event.lots or ()), event.quantity, giver, taker)
+    if row is not None and isinstance(event, Trade) and row.deal_id is None:
+        status = "RESERVED"  # a purchase, whose lots were reserved for the acceptance
+    kept = None
+    if row is not None:
+        kept = (row.symbol, row.receipts, row.fine_mg, row.from_account, row.to_account)
+    if row is None or kept != said or row.status != status:
+        raise WrongLots(f"event {event.sequence} deals in lots {list(event.lots or ())}, which are not reserved for it")
+    return row
+
+
+async def _move(connection: AsyncConnection, sale: Row[Any], trade_id: int) -> None:
+    """Give the title of reserved lots to the buyer."""
+    before = await _held(connection, sale)
+    deposited = sum(row.fine_mg for row in before if row.trade_id is None)
+    issued_to = func.coalesce(receipt.c.issued_to, receipt.c.account)
+    moved = update(receipt).where(among(receipt.c.receipt_no, sale.receipts))
+    await connection.execute(moved.values(account=sale.to_account, issued_to=issued_to, trade_id=trade_id))
+    await _record(connection, sale, before, {"trade": trade_id})
+    values = {"trade_id": trade_id, "deposited_mg": deposited}
+    await reservations.free(connection, sale.reservation_no, "move", **values)
+
+
+async def _give_back(connection: AsyncConnection, back: Row[Any]) -> None:
+    """Give the title of reserved lots back to the seller of a trade that was annulled.
+
+    Each receipt is then as it was before: bought by the trade before, or its holder's own deposit.
+    """
+    before = await _held(connection, back)
+    earlier = await _earlier_trades(connection, back.receipts, back.trade_id)
+    for row in before:
+        trade_id = earlier.get(row.receipt_no)
+        issued_to = None if trade_id is None else row.issued_to
+        given = update(receipt).where(receipt.c.receipt_no == row.receipt_no)
+        await connection.execute(given.values(account=back.to_account, issued_to=issued_to, trade_id=trade_id))
+    await _record(connection, back, before, {"annulled": back.trade_id})
+    deposited = sum(row.fine_mg for row in before if row.receipt_no not in earlier)
+    await reservations.free(connection, back.reservation_no, "move", deposited_mg=deposited)
+
+
+async def _held(connection: AsyncConnection, reserved: Row[Any]) -> list[Row[Any]]:
+    """Return the receipts of a reservation. Raises WrongLots if one is not live in the name of who gives it."""
+    query = select(receipt).where(among(receipt.c.receipt_no, reserved.receipts)).order_by(receipt.c.receipt_no)
+    rows = list(await connection.execute(query.with_for_update(key_share=True)))
+    if len(rows) != len(reserved.receipts) or any(
+        (row.status, row.account) != ("LIVE", reserved.from_account) for row in rows
+    ):
+        text = f"reservation {reserved.reservation_no} has receipts that {reserved.from_account} does not hold"
+        raise WrongLots(text)
+    return rows
+
+
+async def _earlier_trades(connection: AsyncConnection, receipts: Sequence[int], but: int) -> dict[int, int]:
+    """Return by receipt the newest trade, but for one, that stands and moved its title."""
+    columns = lot_reservation.c
+    moved = select(columns.receipts, columns.trade_id).where(
+        columns.purpose == "DEAL",
+        columns.status == "MOVED",
+        columns.receipts.op("&&")(literal(list(receipts), columns.receipts.type)),
+        columns.trade_id != but,
+        columns.trade_id.not_in(select(trade_bust.c.trade_id)),
+    )
+    found: dict[int, int] = {}
+    for row in await connection.execute(moved.order_by(columns.trade_id)):
+        found |= dict.fromkeys(set(row.receipts) & set(receipts), row.trade_id)
+    return found
+
+
+async def _record(connection: AsyncConnection, moved: Row[Any], before: Sequence[Row[Any]], by: dict[str, int]) -> None:
+    """Write the change of title into the histories of the lots."""
+    details = {
+        row.lot_id: {"receipt": row.receipt_no, "from": moved.from_account, "to": moved.to_account, **by}
+        for row in before
+    }
+    await lots.record_events(connection, SERVICE, STEP, details)
