@@ -57,7 +57,7 @@ from goldx.streams.redis_client import connect
 from goldx.streams.registrations import Registrations
 from goldx.streams.server_clock import ServerClock
 from goldx.timetable.calendar_file import status as calendar_status
-from settlement.base import database, registry
+from settlement.base import database
 from settlement.base.key_reader import KeyReader
 from settlement.service.standings import Standings, write_late
 
@@ -170,7 +170,7 @@ class Gateway:
             self.view,
             self.sequencer,
             NewestEvents(self.view, self.events.last_sequence, self.sessions.spawn).wait,
-            partial(registry.why_no_account, self.database),
+            self.database,
             self.sessions.spawn,
             self._acts,
             self._plans,

@@ -215,7 +215,7 @@ async def _operate(
     read = Trading.read(command.method, params, by=str(principal.staff))
     placed = await gateway.trading.check(read)
     await gateway.trading.record(principal, placed, reason)
-    outcome = await place(placed)
+    outcome = await gateway.trading.named_lots.place(placed, place)
     long = long_result(placed, outcome, gateway.view)
     if long is not None:
         while long.step():

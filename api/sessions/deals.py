@@ -40,9 +40,10 @@ def refused_deal(command: AnyCommand, reason: str, text: str, view: View) -> Ref
         if reason == "SELF_TRADE":
             return _refusal(reason, command, "counter_account", "an account of another beneficial owner")
     detail = read_detail(reason, text)
-    if detail is not None and detail.field == "agreed_at":
-        given = command.agreed_at if isinstance(command, DealPropose) else None
-        return Refusal(reason, text, field="agreed_at", value=given, allowed=detail.allowed)
+    if detail is not None and detail.field in ("agreed_at", "lots"):
+        given = getattr(command, detail.field, None)
+        value = None if given is None else CODECS[detail.field].write(given)
+        return Refusal(reason, text, field=detail.field, value=value, allowed=detail.allowed)
     if reason == "UNKNOWN_DEAL":
         return _refusal(reason, command, "deal_id", NAMED[reason][1])
     return None

@@ -5,32 +5,32 @@ the answer from the events of the command.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-import structlog
 from msgspec.structs import replace
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.edge.auth import Principal
 from api.edge.outcome import Outcome, Refusal
 from api.edge.params import check_members
 from api.edge.rpc import Request
+from api.edge.settlement_register import SettlementRegister
 from api.journal.newest_events import RETRY_MS, Then
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog, take_reason
 from api.sessions.direct import DIRECT_COMMANDS, direct_result, refused_direct
 from api.sessions.long_results import is_cancel_of, long_result
 from api.sessions.mass_quotes import MassQuotes
+from api.sessions.named_lots import Answered, NamedLots
 from api.sessions.next_day import Plans, with_rules
+from api.sessions.preview import TERMS, preview
 from api.sessions.queries import unknown_account
 from api.sessions.refused import differences, explain, explain_by_detail, refuse, unknown_order
 from api.sessions.session import Method, Session
 from api.sessions.targets import NAMING_COMMANDS, NamingCommand, Targets, find_order
-from api.sessions.trade_terms import terms_of_trade
 from api.view.accounts import Account
-from api.view.market_data import MarketData
 from api.view.orders import trades_among, write_order, write_trades
 from api.view.records import Order
 from api.view.view import View
@@ -52,22 +52,18 @@ from goldx.protocol.commands import (
     QuoteSet,
     TradeBust,
 )
-from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES, dangerous_terms
+from goldx.protocol.dangerous_terms import DEFINITION_RULES, REFERENCE_RULES
 from goldx.protocol.notice_commands import NOTICE_RULES, NoticeAcknowledge, NoticePublish
 from goldx.protocol.quote_commands import LIMIT_COMMANDS, QuoteMass
 from goldx.protocol.reasons import describe
 from goldx.protocol.terms import END_OF_DAY_RULES, LARGEST_REFERENCE_CHANGE_PERCENT, OUTLIVES
 from goldx.protocol.units import BadValue
-from goldx.protocol.wire import CODECS, read_command, write_event
-
-log = structlog.get_logger()
+from goldx.protocol.wire import read_command, write_event
 
 OPERATOR_METHODS: Final = tuple(command.method for command in OPERATOR_COMMANDS)
 """Methods of a key with the permission ``operate``."""
-SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent", "trade")
+SET_BY_GATEWAY: Final = ("session", "by", "rules", "given", "largest_change_percent", "trade", "lots_found")
 """Fields of commands that no request may give."""
-TERMS: Final = events.InstrumentDefined.__struct_fields__[3:]
-"""The terms of an instrument that a request may give."""
 PREVIEW: Final = "instrument.preview"
 """The method that returns what ``instrument.define`` would change."""
 
@@ -78,7 +74,7 @@ MakeResult: TypeAlias = Callable[[AnyCommand, Outcome], dict[str, Any]]
 class Trading:
     """``methods`` maps the names of methods to their functions, for the sessions.
 
-    ``wait_for_events`` is ``NewestEvents.wait``. ``why_no_account`` asks the registry about a member; None where there
+    ``wait_for_events`` is ``NewestEvents.wait``. ``database`` is settlement's, with the registers; None where there
     is no registry. ``spawn`` runs a coroutine. ``acts`` records the commands of operators; None where there are no
     operators. ``plans`` say which days are trading days and when each ends.
     """
@@ -88,7 +84,7 @@ class Trading:
         view: View,
         sequencer: Sequencer,
         wait_for_events: Callable[[Then], None],
-        why_no_account: Callable[[str], Awaitable[str | None]] | None,
+        database: AsyncEngine | None,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         acts: ActLog | None = None,
         plans: Plans = Plans(),  # noqa: B008 : it cannot be changed
@@ -96,7 +92,8 @@ class Trading:
         self._view = view
         self._sequencer = sequencer
         self._wait_for_events = wait_for_events
-        self._why_no_account = why_no_account
+        self._register = None if database is None else SettlementRegister(database)
+        self.named_lots = NamedLots(view, self._register, wait_for_events, spawn)
         self._spawn = spawn
         self._acts = acts
         self._plans = plans
@@ -116,6 +113,9 @@ class Trading:
             raise unknown_account(command.account)
         if isinstance(command, NAMING_COMMANDS):
             self._submit_named(session, request, account, command, current=False)
+        elif self.named_lots.concerns(command):
+            submit = partial(self.submit, make_result=self._member_result)
+            self._spawn(self.named_lots.submit(session, request, command, submit))
         else:
             self.submit(session, request, command, self._member_result)
 
@@ -165,7 +165,8 @@ class Trading:
             async with self._in_order:
                 command = await self.check(command)
                 await self.record(principal, command, reason)
-                self.submit(session, request, command, self.operator_result)
+                answered = self.named_lots.answered(command)
+                self.submit(session, request, command, self.operator_result, answered)
         except Refusal as refusal:
             request.refuse(refusal)
 
@@ -175,26 +176,17 @@ class Trading:
             await self._acts.command(principal, command, reason)
 
     async def check(self, command: AnyCommand) -> AnyCommand:
-        """Return an operator's command as it goes to the journal: the annulment of a trade with the trade's terms.
+        """Return an operator's command as it goes to the journal: the annulment of a trade with its terms and lots.
 
         Raises Refusal for a command that names what the registry, the trading calendar or the market does not have: an
         account of a firm that is not in use, a next trading day that is none, a trade that was not made today.
         """
         if isinstance(command, TradeBust):
-            return replace(command, trade=terms_of_trade(self._view, command.trade_id))
+            return await self.named_lots.annulment(command)
         if isinstance(command, MarketEndDay):
             return await with_rules(command, self._view.trading_day, self._plans)
-        if not isinstance(command, AccountOpen) or self._why_no_account is None:
-            return command
-        try:
-            why = await self._why_no_account(command.member)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("the registry is not reachable", error=str(error))
-            text = "the registry of members is not reachable; the account was not opened"
-            raise Refusal("UNAVAILABLE", text, retry_after_ms=1_000) from error
-        if why is not None:
-            allowed = "a member that is registered and in use"
-            raise Refusal("UNKNOWN_MEMBER", f"member: {why}", field="member", value=command.member, allowed=allowed)
+        if isinstance(command, AccountOpen) and self._register is not None:
+            await self._register.check_member(command.member)
         return command
 
     def _preview(self, session: Session, request: Request) -> None:
@@ -205,32 +197,7 @@ class Trading:
         """Return what ``instrument.define`` with these parameters would change, and what prevents it."""
         terms = {name: value for name, value in params.items() if name != "reason"}
         command: Any = self.read(InstrumentDefine.method, terms, by="")
-        market = self._view.markets.get(command.symbol)
-        before = {} if market is None else market.instrument()
-        names = command.given if market is not None else TERMS
-        after = {name: _written(name, getattr(command, name)) for name in names}
-        changed = [name for name in names if before.get(name) != after[name]]
-        live = (order for account in self._view.accounts.values() for order in account.live.values())
-        return {
-            "symbol": command.symbol,
-            "known": market is not None,
-            "changes": {name: {"from": before.get(name), "to": after[name]} for name in changed},
-            "phase": before.get("phase"),
-            "open_orders": sum(order.symbol == command.symbol for order in live),
-            "open_deals": self._view.deals.count_open(command.symbol),
-            "open_requests": self._view.requests.count_open(command.symbol),
-            "second_person": self._second_person(command, market),
-        }
-
-    def _second_person(self, command: InstrumentDefine, market: MarketData | None) -> list[str]:
-        """Return the terms of a command that one person may not set alone."""
-        others = (one.last or one.reference or 0 for one in self._view.markets.values() if one is not market)
-        if market is None or market.defined is None:
-            new = {name: getattr(command, name) for name in TERMS}
-            return list(dangerous_terms(None, new, command.reference_price or 0, others))
-        old = {name: getattr(market.defined, name) for name in TERMS}
-        given = {name: getattr(command, name) for name in command.given or ()}
-        return list(dangerous_terms(old, old | given, market.last or market.reference or 0, others))
+        return preview(self._view, command)
 
     @staticmethod
     def read(method: str, params: dict[str, Any], **set_by_gateway: str) -> AnyCommand:
@@ -255,11 +222,23 @@ class Trading:
             return replace(command, session=f"{OUTLIVES}{set_by_gateway['session']}")
         return command
 
-    def submit(self, session: Session, request: Request, command: AnyCommand, make_result: MakeResult) -> None:
-        """Submit a command, and answer its request with the result that is made from its events."""
+    def submit(
+        self,
+        session: Session,
+        request: Request,
+        command: AnyCommand,
+        make_result: MakeResult,
+        answered: Answered | None = None,
+    ) -> None:
+        """Submit a command, and answer its request with the result that is made from its events.
+
+        ``answered`` is told its outcome first.
+        """
 
         def answer(outcome: Outcome | Refusal) -> None:
             self.targets.answered(command)
+            if answered is not None:
+                answered(outcome)
             if isinstance(outcome, Refusal) or (long := long_result(command, outcome, self._view)) is None:
                 _answer(request, command, outcome, make_result)
             else:
@@ -393,8 +372,3 @@ def _answer(request: Request, command: AnyCommand, outcome: Outcome | Refusal, m
         request.refuse(refusal)
     else:
         request.succeed(result)
-
-
-def _written(term: str, value: Any) -> Any:
-    """Return the protocol's form of a term of an instrument."""
-    return None if value is None else CODECS[term].write(value)

@@ -33,7 +33,7 @@ class Deal(msgspec.Struct, array_like=True, gc=False):
 class DealForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """The protocol's form of a deal for one of its parties. ``side`` is the proposer's.
 
-    ``client_deal_id`` and ``persist`` are for the proposer alone.
+    ``client_deal_id`` and ``persist`` are for the proposer alone. ``lots`` are the receipts of named lots.
     """
 
     deal_id: int
@@ -52,6 +52,7 @@ class DealForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     persist: bool = False
     trade_id: int | None = None
     reason: str | None = None
+    lots: list[int] | None = None
 
 
 class Deals:
@@ -130,4 +131,5 @@ def write_deal(deal: Deal, account: str) -> DealForm:
         bool(event.persist) and own,
         deal.trade_id,
         deal.reason,
+        None if event.lots is None else list(event.lots),
     )

@@ -96,11 +96,13 @@ def write_own_trade(
         client_order_id,
         kind,
         busted,
+        None if trade.lots is None else list(trade.lots),
     )
 
 
 def write_own_bust(bust: TradeBusted, side: int, order_id: int, client_order_id: str | None) -> dict[str, Any]:
     """Return the annulment of a trade as the party on one side may see it. ``at`` is the time of the annulment."""
+    lots = {} if bust.lots is None else {"lots": list(bust.lots)}
     return {
         "event": bust.event,
         "sequence": bust.sequence,
@@ -117,6 +119,7 @@ def write_own_bust(bust: TradeBusted, side: int, order_id: int, client_order_id:
         "account": bust.buy_account if side == terms.BUY else bust.sell_account,
         "client_order_id": client_order_id,
         "reason": bust.reason,
+        **lots,
     }
 
 

@@ -104,7 +104,7 @@ class OrderForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 class OwnTradeForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """The protocol's form of a trade, for one of its two parties. ``busted`` is left out of one that stands.
 
-    ``order_id`` is 0 in a trade without orders.
+    ``order_id`` is 0 in a trade without orders. ``lots`` are the receipts of named lots that have changed hands.
     """
 
     trade_id: int
@@ -122,6 +122,7 @@ class OwnTradeForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     client_order_id: str | None
     kind: str
     busted: bool = False
+    lots: list[int] | None = None
 
 
 class Placed(msgspec.Struct, gc=False, frozen=True):

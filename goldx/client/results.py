@@ -45,7 +45,8 @@ class Order(TypedDict):
 class OwnTrade(TypedDict):
     """One trade from the side of one of its two parties; ``liquidity`` is maker, taker, auction, deal or rfq.
 
-    ``kind`` is book, auction, deal or rfq. The last two have no order: ``order_id`` is 0.
+    ``kind`` is book, auction, deal or rfq. The last two have no order: ``order_id`` is 0. ``lots`` are the receipts of
+    named lots that have changed hands.
     """
 
     trade_id: int
@@ -63,6 +64,7 @@ class OwnTrade(TypedDict):
     client_order_id: str | None
     kind: str
     busted: NotRequired[bool]
+    lots: NotRequired[list[int]]
 
 
 class Placed(TypedDict):
@@ -87,7 +89,8 @@ class AllCancelled(TypedDict):
 class Deal(TypedDict):
     """One negotiated deal. ``side`` is that of ``account``, which has proposed it; ``status`` open, accepted or ended.
 
-    ``client_deal_id`` and ``persist`` are for the proposer alone. ``reason`` says why it has ended.
+    ``client_deal_id`` and ``persist`` are for the proposer alone. ``reason`` says why it has ended. ``lots`` are the
+    receipts of named lots.
     """
 
     deal_id: int
@@ -106,6 +109,7 @@ class Deal(TypedDict):
     persist: NotRequired[bool]
     trade_id: NotRequired[int]
     reason: NotRequired[str]
+    lots: NotRequired[list[int]]
 
 
 class OfDeal(TypedDict):

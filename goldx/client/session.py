@@ -145,12 +145,13 @@ class ExchangeClient:
         *,
         agreed_at: int | None = None,
         persist: bool | None = None,
+        lots: list[int] | None = None,
     ) -> OfDeal:
         """Propose a deal to another member's account; ``side`` is your own. What it takes is reserved at once.
 
         ``expire_at`` is a time in ms. ``agreed_at``: when you agreed on it, if you did so elsewhere. As with orders,
         give your own ``client_deal_id`` to be able to repeat the proposal, and ``persist`` if it may outlive the
-        session.
+        session. ``lots``: the numbers of the seller's receipts, whose fine weight the ``quantity`` then is.
         """
         proposed: OfDeal = await self.call(
             "deal.propose",
@@ -164,6 +165,7 @@ class ExchangeClient:
             expire_at=expire_at,
             agreed_at=agreed_at,
             persist=persist,
+            lots=lots,
         )
         return proposed
 

@@ -1,0 +1,73 @@
+"""What a gateway asks settlement's register before a command goes to the journal, and what it has it keep meanwhile."""
+
+import time
+from typing import Final, TypeAlias
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.edge.outcome import Refusal
+from goldx.protocol.bases import LotsFound
+from goldx.protocol.units import BadValue
+from settlement.base import registry
+from settlement.custody import reservations
+from settlement.custody.reservations import Move, UnfitLots
+
+log = structlog.get_logger()
+
+KEPT_MS: Final = 15_000
+"""How long named lots are kept for a command until the engine takes it: three times as long as an append may take."""
+LotMove: TypeAlias = Move
+RETRY_MS: Final = 1_000
+
+
+class SettlementRegister:
+    """The register of members and lots in settlement's database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def check_member(self, member: str) -> None:
+        """Raise Refusal unless a firm is registered and in use (UNKNOWN_MEMBER), or if it cannot be known."""
+        try:
+            why = await registry.why_no_account(self._engine, member)
+        except (SQLAlchemyError, OSError) as error:
+            raise _unavailable("members", "the account was not opened", error) from error
+        if why is not None:
+            allowed = "a member that is registered and in use"
+            raise Refusal("UNKNOWN_MEMBER", f"member: {why}", field="member", value=member, allowed=allowed)
+
+    async def find_lots(self, move: LotMove, *, keep: bool) -> LotsFound:
+        """Check named lots, and with ``keep`` reserve them for one command, as long as KEPT_MS.
+
+        Raises Refusal with the field, its value and what is allowed: UNKNOWN_LOT, LOT_BOUND, BAD_QUANTITY; and
+        UNAVAILABLE if it cannot be known.
+        """
+        until = time.time_ns() // 1_000_000 + KEPT_MS
+        number = 0
+        try:
+            async with self._engine.begin() as connection:
+                if keep:
+                    number = await reservations.reserve(connection, move, until)
+                else:
+                    await reservations.check(connection, move)
+        except UnfitLots as unfit:
+            about = {"field": unfit.field, "value": unfit.value, "allowed": unfit.allowed}
+            raise Refusal(unfit.reason, str(BadValue(unfit.field, unfit.value, unfit.allowed)), **about) from unfit
+        except (SQLAlchemyError, OSError) as error:
+            raise _unavailable("lots", "the command was not placed", error) from error
+        return LotsFound(tuple(move.receipts), move.fine_mg, number, until)
+
+    async def release(self, found: LotsFound) -> None:
+        """Free lots whose command was refused. If that cannot be done now, settlement does it later."""
+        try:
+            async with self._engine.begin() as connection:
+                await reservations.release(connection, found.reservation)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("lots are freed later", reservation=found.reservation, error=str(error))
+
+
+def _unavailable(what: str, so: str, error: Exception) -> Refusal:
+    log.warning("the register is not reachable", of=what, error=str(error))
+    return Refusal("UNAVAILABLE", f"the register of {what} is not reachable; {so}", retry_after_ms=RETRY_MS)
