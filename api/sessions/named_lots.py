@@ -91,7 +91,7 @@ class NamedLots:
         trade = terms_of_trade(self._view, command.trade_id)
         command = replace(command, trade=trade)
         fill = self._view.fills.get(command.trade_id)
-        lots = fill.trade.lots if fill is not None else None
+        lots = None if fill is None or fill.busted else fill.trade.lots
         if not lots:
             return command
         move = LotMove(trade.buy_account, trade.sell_account, trade.symbol, lots, trade.quantity, command.trade_id)
