@@ -183,7 +183,9 @@ class Ledger:
             await self._write(connection, ready.made)
         else:
             for batch in sifted.batches:
-                last = sifted.last.sequence if batch.end is None else batch.end
+                last = sifted.last.sequence
+                if batch is not sifted.batches[-1]:
+                    last = batch.end or last  # events that nothing is written of may follow the end of the last batch
                 await self._make_and_write(connection, batch, last)
         values = {"sequence": sifted.last.sequence, "at": sifted.last.at}
         await connection.execute(update(progress).where(mine).values(values))

@@ -108,6 +108,7 @@ custody_event = Table(
     Index("ix_custody_event_at_event_id", "at", "event_id"),
     Index("ix_custody_event_warehouse_at", "warehouse", "at", "event_id"),
     Index("ix_custody_event_arrive", "at", "lot_id", postgresql_where=text("step = 'arrive'")),
+    Index("ix_custody_event_title", "event_id", postgresql_where=text("step = 'title'")),
 )
 GRADES = ("LOW", "MEDIUM", "HIGH")
 

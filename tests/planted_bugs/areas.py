@@ -29,6 +29,7 @@ from tests.planted_bugs import (
     server_clock,
     status_reports,
     timetable,
+    titles,
     view,
     view_direct,
     view_limits,
@@ -252,6 +253,13 @@ AREAS = (
         ("tests/settlement/load_outs",),
         (),
         load_out.BUGS,
+    ),
+    Area(
+        "titles",
+        "settlement",
+        ("tests/settlement/custody/test_titles.py",),
+        ("-x",),
+        titles.BUGS,
     ),
     Area(
         "closing",

@@ -66,7 +66,7 @@ BUGS = (
     Bug(
         "a sale takes own stock first",
         "ledger/own_stock.py",
-        "sold = self.own - max(self.total, 0)",
+        "sold = max(self.own - max(self.total, 0), min(self.own, deposited))",
         "sold = self.own",
     ),
     Bug(

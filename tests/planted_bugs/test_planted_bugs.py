@@ -45,6 +45,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "reconciliation",
         "papers",
         "load-out",
+        "titles",
         "closing",
         "proofs",
         "sequencer",

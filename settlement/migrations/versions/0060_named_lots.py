@@ -75,4 +75,7 @@ def upgrade() -> None:
         ["trade_id"],
         postgresql_where=sa.text("trade_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_custody_event_title", "custody_event", ["event_id"], postgresql_where=sa.text("step = 'title'")
+    )
     op.execute("SELECT watch_rows('lot_reservation')")

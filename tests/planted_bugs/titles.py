@@ -1,0 +1,126 @@
+"""Bugs in what settlement and gateways keep for deals of named lots, and in how their title moves."""
+
+from tests.planted_bugs.bug import Bug
+
+RESERVATIONS, TITLES = "custody/reservations.py", "custody/titles.py"
+
+BUGS: tuple[Bug, ...] = (
+    Bug(
+        "named lots are not locked before their command",
+        RESERVATIONS,
+        "    await locks.lay(connection, SERVICE, LOCK, lot_ids, reason, number)\n",
+        "",
+    ),
+    Bug(
+        "anybody's lots can be named",
+        RESERVATIONS,
+        '(row.account, row.symbol, row.status) != (move.from_account, move.symbol, "LIVE")',
+        '(row.symbol, row.status) != (move.symbol, "LIVE")',
+    ),
+    Bug(
+        "a pledged lot is sold by name",
+        RESERVATIONS,
+        "        if row.lot_id in bound:\n",
+        "        if row.lot_id in bound and not bound:\n",
+    ),
+    Bug(
+        "a lot in a load-out is sold by name",
+        RESERVATIONS,
+        '        if row.state != "RECEIPTED":\n',
+        '        if row.state == "REGISTERED":\n',
+    ),
+    Bug(
+        "named lots weigh what is said",
+        RESERVATIONS,
+        "    if fine != move.fine_mg:\n",
+        "    if fine < move.fine_mg - 1:\n",
+    ),
+    Bug(
+        "a lot goes back by another trade than it came",
+        RESERVATIONS,
+        "row.trade_id != move.trade_id:",
+        "row.trade_id is None:",
+    ),
+    Bug(
+        "lots are freed while their command may still come",
+        RESERVATIONS,
+        "lot_reservation.c.until < reached",
+        "lot_reservation.c.until <= reached + 1_000_000",
+    ),
+    Bug("an open deal loses its lots", RESERVATIONS, '        lot_reservation.c.status == "RESERVED",\n', ""),
+    Bug(
+        "what the engine has taken is released",
+        RESERVATIONS,
+        '    if await connection.scalar(query) != "RESERVED":\n',
+        "    if await connection.scalar(query) not in RESERVATION_OPEN:\n",
+    ),
+    Bug(
+        "the end of a deal leaves its lots locked",
+        RESERVATIONS,
+        "    await locks.lift(connection, SERVICE, LOCK, number)\n",
+        "",
+    ),
+    Bug("the title stays with the seller", TITLES, "values(account=sale.to_account, ", "values("),
+    Bug(
+        "a resold receipt forgets to whom it was issued",
+        TITLES,
+        "func.coalesce(receipt.c.issued_to, receipt.c.account)",
+        "receipt.c.account",
+    ),
+    Bug(
+        "an annulled trade leaves the receipt bought",
+        TITLES,
+        "        trade_id = earlier.get(row.receipt_no)\n",
+        "        trade_id = row.trade_id\n",
+    ),
+    Bug(
+        "the lot's history does not have the change of title",
+        TITLES,
+        "    await lots.record_events(connection, SERVICE, STEP, details)\n",
+        "",
+    ),
+    Bug("settlement takes lots that are reserved for others", TITLES, "kept != said or ", ""),
+    Bug(
+        "a declined deal keeps its lots",
+        TITLES,
+        '                await reservations.free(connection, row.reservation_no, "end", reason=event.reason)\n',
+        "                continue\n",
+    ),
+    Bug("named lots are sold out of bought title first", "ledger/own_stock.py", "min(self.own, deposited))", "0)"),
+    Bug(
+        "own stock is computed again without the lots named",
+        "ledger/own_stock.py",
+        '            account, part = named.get(sequence, ("", 0))\n',
+        '            account, part = "", 0\n',
+    ),
+    Bug(
+        "what has followed named lots is posted with them",
+        "ledger/posting.py",
+        "if kind is DayEnded or _moves_lots(event):",
+        "if kind is DayEnded:",
+    ),
+    Bug(
+        "a legal hold is laid over a deal",
+        "lots/locks.py",
+        "            await _check_not_in_deal(connection, lot_ids)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "a receipt is issued again to who sold its lot",
+        "custody/receipts.py",
+        "holders.get(row.lot_id, row.account)",
+        "row.account",
+    ),
+    Bug(
+        "a holder that differs from its history is no break",
+        "reconciliation/titles.py",
+        "expected = last.get(row.receipt_no, row.issued_to)",
+        "expected = row.account",
+    ),
+    Bug(
+        "a lock that no deal needs is no break",
+        "reconciliation/titles.py",
+        "    for lot_id, number in sorted(expected | there):\n",
+        "    for lot_id, number in sorted(expected):\n",
+    ),
+)
