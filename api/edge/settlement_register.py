@@ -1,4 +1,4 @@
-"""What a gateway asks settlement's register before a command goes to the journal, and what it has it keep meanwhile."""
+"""Settlement's register, as a gateway asks it before a command goes to the journal, and has it keep lots meanwhile."""
 
 import time
 from typing import Final, TypeAlias

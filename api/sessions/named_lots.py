@@ -38,7 +38,7 @@ class Submit(Protocol):
 
 
 class NamedLots:
-    """What a gateway does for such commands. ``register`` is None where there is none: then they are refused."""
+    """Handles such commands. ``register`` is None where there is none: then they are refused."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What ``instrument.define`` would change, before anybody sends it."""
+"""The preview of ``instrument.define``: everything that it would change, before anybody sends it."""
 
 from typing import Any, Final
 

@@ -24,7 +24,7 @@ class OperatorCommand(VenueCommand, frozen=True):
 
 
 class LotsFound(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """What a gateway has found in the register about named lots, in a command that gives them to another account.
+    """The finding of a gateway in the register about named lots, in a command that gives them to another account.
 
     ``lots`` are the numbers of their receipts, ``fine`` is their fine weight together in mg. ``reservation`` is the
     number under which settlement keeps them for this command, 0 where the command reserves none. The core takes the

@@ -325,8 +325,7 @@ class TradeBustProposed(Event, tag=29, frozen=True):
 class TradeBusted(Event, tag=30, frozen=True):
     """A trade was annulled: money, gold and fees are back. All terms are those of the trade of ``traded_at``.
 
-    ``proposed_by`` has asked for it, ``by`` has agreed and given the ``reason``. ``lots`` are the receipts of named
-    lots that go back, which settlement has kept under ``lot_reservation``.
+    ``proposed_by`` has asked for it, ``by`` has agreed and given the ``reason``. ``lots``: named lots that go back.
     """
 
     event: ClassVar[str] = "trade.busted"

@@ -257,7 +257,7 @@ AREAS = (
     Area(
         "titles",
         "settlement",
-        ("tests/settlement/custody/test_titles.py",),
+        ("tests/settlement/named_lots/test_titles.py",),
         ("-x",),
         titles.BUGS,
     ),

@@ -25,28 +25,21 @@ from settlement.ledger import own_stock
 from settlement.lots import locks, lots
 from settlement.tables.custody import lot_reservation, receipt
 from settlement.tables.ledger import trade
-from tests.settlement.custody.named_lots import (
+from tests.settlement.custody.test_custody import ask, pledged
+from tests.settlement.named_lots.deals import (
     FAR,
     LOT_MG,
     PRICE,
     annul,
-    dealing,
     keep,
     move,
     purchase,
     sale,
     sell,
 )
-from tests.settlement.custody.test_custody import ask, pledged
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, refused, rewrite
-from tests.settlement.stages import Preparation
 
 OPEN = ("RESERVED", "OPEN")
-
-
-@pytest.fixture
-def preparation() -> Preparation:
-    return dealing
 
 
 async def holders(exchange: SmallExchange) -> list[str]:
@@ -314,7 +307,7 @@ DAMAGES = {
     "lot_reservation:3 state": "UPDATE lot_reservation SET status = 'RELEASED' WHERE reservation_no = 3",
     "lot_reservation:3 lot:3": "UPDATE lot_lock SET reason = reason WHERE lot_id = 3",
 }
-"""What is found, and by which damage; the last two by one: a reservation that has ended, while its lock lies on."""
+"""By what is found: the damage. The last two are one: a reservation that has ended, while its lock lies on."""
 
 
 async def test_titles_and_locks_that_differ_from_their_history_are_breaks(exchange: SmallExchange) -> None:

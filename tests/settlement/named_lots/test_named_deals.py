@@ -2,65 +2,17 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from api.app import GatewayServer
 from goldx.client.errors import ExchangeError
-from goldx.client.keys import Key
-from goldx.client.session import ExchangeClient, connect
-from goldx.hosting.settings import Settings
-from settlement.base import registry
 from settlement.lots import locks
-from tests.http_client import http_client
-from tests.settlement.custody.named_lots import dealing
 from tests.settlement.custody.test_custody import ask
-from tests.settlement.custody.test_titles import holders, locked, states
-from tests.settlement.rest import running
+from tests.settlement.named_lots.desk import Desk
+from tests.settlement.named_lots.test_titles import holders, locked, states
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, refused
-from tests.settlement.stages import Preparation
-
-HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def preparation() -> Preparation:
-    return dealing
-
-
-class Desk(NamedTuple):
-    """A gateway beside an exchange, with a member's client for A.H and one for B.H; ``engine`` applies commands."""
-
-    exchange: SmallExchange
-    server: GatewayServer
-    seller: ExchangeClient
-    buyer: ExchangeClient
-    operators: dict[str, Key]
-
-    async def propose(self, side: str, lots: list[int], quantity: str, name: str, **more: Any) -> Any:
-        client, parties = (self.seller, ("A.H", "B.H")) if side == "sell" else (self.buyer, ("B.H", "A.H"))
-        until = int(time.time() * 1_000) + HOUR_MS
-        terms = {"quantity": quantity, "price": "600.00", "expire_at": until, "lots": lots, **more}
-        return await client.propose_deal(*parties, "AU", side, client_deal_id=name, **terms)
-
-    async def annul(self, who: str, trade_id: int, status: int = 200) -> Any:
-        """Ask for the annulment of a trade as one of two operators."""
-        headers = {"Authorization": f"Bearer {self.operators[who].bearer_token()}"}
-        body = {"method": "trade.bust", "params": {"trade_id": trade_id, "reason": "wrong lots"}}
-        async with http_client(self.server.url, timeout=60) as http:
-            answer = await http.post("/v1/operator/commands", json=body, headers=headers)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    async def freed(self) -> None:
-        """Wait until no lot is kept for a deal."""
-        async with asyncio.timeout(30):
-            while await locked(self.exchange):
-                await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
@@ -72,26 +24,6 @@ async def following(exchange: SmallExchange) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest_asyncio.fixture
-async def desk(exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str) -> AsyncIterator[Desk]:
-    keys = {name: Key.generate(name) for name in ("A", "B", "ada", "ben")}
-    async with exchange.engine.begin() as connection:
-        await registry.add_member(connection, "test", "B", "B")
-        for name in ("A", "B"):
-            await registry.add_key(connection, "test", name, keys[name].public_bytes, member_code=name)
-        for name in ("ada", "ben"):
-            await registry.add_staff(connection, "test", name, name, ["operate"])
-            public = keys[name].public_bytes
-            await registry.add_key(connection, "test", name, public, staff_code=name, permissions=["operate"])
-    settings = Settings(gateway_port=0, shard=shard, staff_process=False, allow_weak_durability=True)
-    async with (
-        running(settings, valkey_url, migrated_url) as server,
-        connect(server.url, keys["A"]) as seller,
-        connect(server.url, keys["B"]) as buyer,
-    ):
-        yield Desk(exchange, server, seller, buyer, keys)
 
 
 async def refusal(call: Awaitable[Any]) -> tuple[str, str | None, Any]:
