@@ -47,7 +47,6 @@ BUGS: tuple[Bug, ...] = (
         "lot_reservation.c.until < reached",
         "lot_reservation.c.until <= reached + 1_000_000",
     ),
-    Bug("an open deal loses its lots", RESERVATIONS, '        lot_reservation.c.status == "RESERVED",\n', ""),
     Bug(
         "what the engine has taken is released",
         RESERVATIONS,
