@@ -96,7 +96,7 @@ def write_own_trade(
         client_order_id,
         kind,
         busted,
-        None if trade.lots is None else list(trade.lots),
+        trade.lots,
     )
 
 

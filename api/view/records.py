@@ -122,7 +122,7 @@ class OwnTradeForm(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     client_order_id: str | None
     kind: str
     busted: bool = False
-    lots: list[int] | None = None
+    lots: tuple[int, ...] | None = None
 
 
 class Placed(msgspec.Struct, gc=False, frozen=True):
