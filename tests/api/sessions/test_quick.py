@@ -125,7 +125,7 @@ def test_the_answer_shows_every_field_of_an_order() -> None:
 
 
 def test_the_answer_shows_every_field_of_a_trade_that_its_party_may_see() -> None:
-    trade = distinct(Trade, taker_side=terms.BUY, kind=terms.DEAL_TRADE)
+    trade = distinct(Trade, taker_side=terms.BUY, kind=terms.DEAL_TRADE, lots=(7, 9))
     hidden = {"sequence", "maker_order_id", "taker_order_id", "buy_account", "sell_account", "taker_side"}
     by_side = {"maker_remaining": "remaining", "taker_remaining": "remaining", "buy_fee": "fee", "sell_fee": "fee"}
     shown = {by_side.get(name, name) for name in Trade.__struct_fields__ if name not in hidden}
