@@ -15,6 +15,7 @@ from typing import Any
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, DEAL_TRADE, NEGOTIATED_DEAL, OUTLIVES, SELL
+from goldx.protocol.units import MG_PER_GRAM
 from matching.core import deal_ends, direct_trades, holders, methods, named_lots
 from matching.core.deal import Deal
 from matching.core.holdings import Account
@@ -48,7 +49,7 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(method, "SELF_TRADE", name, client_deal_id, "both accounts have one beneficial owner")
     reason, detail = _refusal_of_terms(state, instrument, side, price, expire_at, agreed_at)
     if not reason:
-        reason, detail = _refusal_of_quantity(state, instrument, quantity, lots, found, gives=side == SELL)
+        reason, detail = _refusal_of_quantity(state, instrument, quantity, price, lots, found, gives=side == SELL)
     if not reason:
         reason, detail = _refusal_of_report(state, instrument, agreed_at)
     if not reason:
@@ -165,16 +166,19 @@ def _refusal_of_terms(
 
 
 def _refusal_of_quantity(
-    state: State, instrument: Instrument, quantity: int, lots: tuple[int, ...], found: Any, *, gives: bool
+    state: State, instrument: Instrument, quantity: int, price: int, lots: tuple[int, ...], found: Any, *, gives: bool
 ) -> tuple[str, str]:
     """Return (reason, detail) why a deal may not be for a quantity, or for named lots, or two empty texts.
 
-    Named lots weigh what they weigh: their quantity need not be a multiple of the instrument's lot.
+    Named lots weigh what they weigh: their quantity need not be a multiple of the instrument's lot. So it has to be
+    asked whether they come to any money, which a multiple of the lot always does.
     """
     if not lots:
         return quantity_refusal(instrument, quantity), ""
     if quantity > instrument.max_quantity:
-        return "BAD_QUANTITY", ""
+        return "BAD_QUANTITY", write_detail("quantity", f"at most {instrument.max_quantity} mg")
+    if quantity > 0 and price * quantity < MG_PER_GRAM:
+        return "BAD_QUANTITY", write_detail("quantity", "lots that come to at least one fen at this price")
     return named_lots.refusal(state, lots, quantity, found, gives=gives)
 
 

@@ -48,6 +48,12 @@ BUGS: tuple[Bug, ...] = (
         "    if not reason and gives_lots and found is not None:\n",
     ),
     Bug(
+        "named lots change hands for nothing",
+        "deals.py",
+        "    if quantity > 0 and price * quantity < MG_PER_GRAM:\n",
+        "    if quantity > 0 and price * quantity < 1:\n",
+    ),
+    Bug(
         "named lots have to weigh whole lots of the instrument",
         "deals.py",
         "    if quantity > instrument.max_quantity:\n",

@@ -87,6 +87,7 @@ def test_a_purchase_of_named_lots_reserves_them_when_it_is_accepted() -> None:
         ({"lots": (17, 17), "lots_found": LotsFound((17, 17), FINE, 9, LATER)}, ("BAD_VALUE", "lots")),
         ({"quantity": FINE + 1}, ("BAD_QUANTITY", "quantity")),
         ({"lots_found": LotsFound(LOTS, FINE, 9, NOON - 1)}, ("TOO_LATE", "lots")),
+        ({"quantity": 9, "price": 100, "lots_found": LotsFound(LOTS, 9, 9, LATER)}, ("BAD_QUANTITY", "quantity")),
         ({"quantity": 0, "lots_found": LotsFound(LOTS, 0, 9, LATER)}, ("BAD_QUANTITY", "quantity")),
     ],
 )
@@ -109,9 +110,18 @@ def test_the_last_moment_at_which_kept_lots_are_taken() -> None:
     assert refusal(apply(engine, KEPT.until + 1, sale(client_deal_id="d2"))) == ("TOO_LATE", "lots")
 
 
+def test_named_lots_come_to_at_least_a_fen() -> None:
+    """The ledger has no trade for nothing: 9 mg at 1.00 a gram are no fen, 10 mg are one."""
+    engine = market()
+    least = LotsFound(LOTS, 10, 9, LATER)
+    apply(engine, NOON, sale(quantity=10, price=100, lots_found=least))
+    trade = next(event for event in apply(engine, NOON, DealAccept("bob", 1)) if isinstance(event, Trade))
+    assert trade.amount == 1
+
+
 def test_named_lots_weigh_no_more_than_a_deal_may() -> None:
     engine = market(max_quantity=10 * LOT)
-    assert refusal(apply(engine, NOON, sale()))[0] == "BAD_QUANTITY"
+    assert refusal(apply(engine, NOON, sale())) == ("BAD_QUANTITY", "quantity")
 
 
 def test_a_deal_of_grams_has_the_bytes_that_it_had_before_lots_could_be_named() -> None:
