@@ -71,12 +71,16 @@ async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]
 
 
 async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
-    """Cancel the receipts: the engine has taken the gold out. The lots are registered, without a receipt."""
-    query = select(receipt.c.lot_id).where(among(receipt.c.receipt_no, subjects))
-    ids = sorted((await connection.execute(query)).scalars())
+    """Cancel the receipts: the engine has taken the gold out. The lots are registered, without a receipt.
+
+    A lot is then that of the account whose gold it was: of the depositor, unless the receipt has another holder by now.
+    """
+    query = select(receipt.c.lot_id, receipt.c.account).where(among(receipt.c.receipt_no, subjects))
+    holders = {row.lot_id: row.account for row in await connection.execute(query.order_by(receipt.c.lot_id))}
     await _unlock(connection, by, subjects)
-    await lots.take(connection, by, "unissue", ids)
-    await receipts.cancel(connection, by, ids)
+    owned = {lot_id: {"account": account} for lot_id, account in holders.items()}
+    await lots.take(connection, by, "unissue", list(holders), values=owned, details=owned)
+    await receipts.cancel(connection, by, list(holders))
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:

@@ -25,13 +25,12 @@ from settlement.ledger import balances, outbox
 from settlement.lots import acceptance, locks, lots
 from settlement.tables.custody import receipt
 from settlement.tables.ledger import outbox as outbox_table
+from settlement.tables.ledger import trading_account
 from settlement.tables.lots import lot, lot_lock
 
 
 async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> int:
-    """Propose receipts for registered lots; return the proposal's number.
-
-    They are in the depositors' names. A lot that had a receipt before belongs to whom that one named at its end.
+    """Propose receipts for registered lots, in their owners' names; return the proposal's number.
 
     Raises BadValue for an unknown lot or no lot; Refused for a lot that is not registered, has a receipt or is locked,
     and if all accounts together would have too much of a class (SUM_TOO_LARGE).
@@ -46,11 +45,10 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
         fine[row.symbol] += row.fine_mg
     await acceptance.check(connection, list(found.values()))
     await locks.check_free(connection, list(found))
-    holders = await _last_holders(connection, list(found))
     rows = [
         {
             "lot_id": row.lot_id,
-            "account": holders.get(row.lot_id, row.account),
+            "account": row.account,
             "symbol": row.symbol,
             "fine_mg": row.fine_mg,
             "status": "PROPOSED",
@@ -69,13 +67,6 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
         await balances.check_room(connection, symbol, int(await connection.scalar(coming) or 0))
     summary = {"lots": len(rows), "fine_g": {symbol: format_weight(mg) for symbol, mg in sorted(fine.items())}}
     return await proposals.propose(connection, by, "receipt", numbers, summary)
-
-
-async def _last_holders(connection: AsyncConnection, lot_ids: Sequence[int]) -> dict[int, str]:
-    """Return by lot the account whose gold it was when its last receipt was taken back."""
-    columns = receipt.c
-    query = select(columns.lot_id, columns.account).where(among(columns.lot_id, lot_ids), columns.status == "CANCELLED")
-    return {row.lot_id: row.account for row in await connection.execute(query.order_by(columns.receipt_no))}
 
 
 async def issuable(connection: AsyncConnection) -> list[int]:
@@ -167,4 +158,17 @@ async def listing(
     )
     if account is not None:
         query = query.where(receipt.c.account == account)
+    return await fetch(connection, query, (receipt.c.receipt_no,), page)
+
+
+async def of_member(connection: AsyncConnection, member: str, page: PageRequest = ALL) -> Page[Row[Any]]:
+    """Return the live receipts of a member's accounts by number, each with what its lot is and where it lies.
+
+    ``free`` is whether the lot is bound by nothing, so that it can be named in a deal.
+    """
+    of_lot = (lot.c.refiner, lot.c.serial, lot.c.year, lot.c.form, lot.c.warehouse)
+    free = ((lot.c.state == "RECEIPTED") & locks.is_free()).label("free")
+    query = select(receipt, *of_lot, free).join(lot, lot.c.lot_id == receipt.c.lot_id)
+    query = query.join(trading_account, trading_account.c.account == receipt.c.account)
+    query = query.where(trading_account.c.member == member, receipt.c.status == "LIVE")
     return await fetch(connection, query, (receipt.c.receipt_no,), page)

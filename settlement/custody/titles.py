@@ -6,7 +6,7 @@ by which the events name it. Its gold moves with it: the seller gives what it ha
 buyer holds bought title (``settlement.ledger.own_stock``); storage is charged accordingly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, func, literal, select, update
@@ -17,6 +17,7 @@ from goldx.protocol.events import AnyEvent, Trade, TradeBusted
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance
 from settlement.custody import reservations
+from settlement.custody.reservations import Move, UnfitLots
 from settlement.documents.custody import LOT_RESERVATION
 from settlement.lots import lots
 from settlement.tables.custody import lot_reservation, receipt
@@ -27,7 +28,7 @@ STEP: Final = "title"
 
 
 class WrongLots(Exception):
-    """The engine has dealt in lots that are not reserved for it: settlement must stop."""
+    """The engine has dealt in lots that are not reserved for it, and cannot be: settlement must stop."""
 
 
 async def follow(connection: AsyncConnection, events: Sequence[AnyEvent]) -> None:
@@ -35,47 +36,78 @@ async def follow(connection: AsyncConnection, events: Sequence[AnyEvent]) -> Non
 
     Raises WrongLots for lots that are not reserved as the event says: no gateway sends such a command.
     """
+    if not events:
+        return
+    opened = select(lot_reservation.c.deal_id).where(lot_reservation.c.status == "OPEN")
+    deals = set(await connection.scalars(opened))
     accepted: dict[int, Row[Any]] = {}
     for event in events:
         if isinstance(event, DealProposed):
-            await _open(connection, event)
+            if event.lot_reservation is not None:  # else a purchase: the seller has bound nothing yet
+                await _open(connection, event)
+                deals.add(event.deal_id)
         elif isinstance(event, DealAccepted):
-            row = await _of_acceptance(connection, event)
+            row = await _of_acceptance(connection, event, deals)
             if row is not None:
                 accepted[event.trade_id] = row
-        elif isinstance(event, DealEnded):
+        elif isinstance(event, DealEnded) and event.deal_id in deals:
             row = await _of_deal(connection, event.deal_id)
-            if row is not None:
-                await reservations.free(connection, row.reservation_no, "end", reason=event.reason)
+            await reservations.free(connection, row.reservation_no, "end", reason=event.reason)
         elif isinstance(event, Trade):
-            sale = _check(event, accepted.pop(event.trade_id, None), event.sell_account, event.buy_account, "OPEN")
-            await _move(connection, sale, event.trade_id)
+            parties = (event.sell_account, event.buy_account)
+            row = accepted.pop(event.trade_id, None) or await _kept_late(connection, event, *parties)
+            await _move(connection, _check(event, row, *parties, "OPEN"), event.trade_id)
+        elif isinstance(event, TradeBusted) and not event.lots:
+            await _check_of_grams(connection, event)
         elif isinstance(event, TradeBusted):
-            row = await _numbered(connection, event.lot_reservation)
-            back = _check(event, row, event.buy_account, event.sell_account, "RESERVED")
-            if back.trade_id != event.trade_id:
-                raise WrongLots(f"event {event.sequence} gives back lots that are reserved for another trade")
-            await _give_back(connection, back)
+            await _follow_annulment(connection, event)
+
+
+async def _follow_annulment(connection: AsyncConnection, event: TradeBusted) -> None:
+    parties = (event.buy_account, event.sell_account)
+    row = await _numbered(connection, event.lot_reservation)
+    back = _check(event, row or await _kept_late(connection, event, *parties, event.trade_id), *parties, "RESERVED")
+    if back.trade_id != event.trade_id:
+        raise WrongLots(f"event {event.sequence} gives back lots that are reserved for another trade")
+    await _give_back(connection, back)
 
 
 async def _open(connection: AsyncConnection, event: DealProposed) -> None:
-    if event.lot_reservation is None:
-        return  # a purchase: the seller has bound nothing yet
-    row = await _numbered(connection, event.lot_reservation)
-    kept = _check(event, row, event.account, event.counter_account, "RESERVED")
+    parties = (event.account, event.counter_account)
+    row = await _numbered(connection, event.lot_reservation) or await _kept_late(connection, event, *parties)
+    kept = _check(event, row, *parties, "RESERVED")
     values = {"deal_id": event.deal_id}
     await advance(connection, lot_reservation, LOT_RESERVATION, SERVICE, "open", [kept.reservation_no], values)
 
 
-async def _of_acceptance(connection: AsyncConnection, event: DealAccepted) -> Row[Any] | None:
-    if event.lot_reservation is None:
-        return await _of_deal(connection, event.deal_id)
-    return await _numbered(connection, event.lot_reservation)
+async def _kept_late(
+    connection: AsyncConnection,
+    event: DealProposed | Trade | TradeBusted,
+    giver: str,
+    taker: str,
+    trade_id: int | None = None,
+) -> Row[Any] | None:
+    """Return a reservation of an event's lots that is made now, or None if they are not free for it.
+
+    The database was restored from a backup that is older than the reservation: the engine's events come again, what
+    gateways wrote into the register does not.
+    """
+    move = Move(giver, taker, event.symbol, event.lots or (), event.quantity, trade_id)
+    try:
+        return await _numbered(connection, await reservations.reserve(connection, move, event.at))
+    except UnfitLots:
+        return None
 
 
-async def _of_deal(connection: AsyncConnection, deal_id: int) -> Row[Any] | None:
+async def _of_acceptance(connection: AsyncConnection, event: DealAccepted, deals: Container[int]) -> Row[Any] | None:
+    if event.lot_reservation is not None:
+        return await _numbered(connection, event.lot_reservation)
+    return await _of_deal(connection, event.deal_id) if event.deal_id in deals else None
+
+
+async def _of_deal(connection: AsyncConnection, deal_id: int) -> Row[Any]:
     query = select(lot_reservation).where(lot_reservation.c.deal_id == deal_id, lot_reservation.c.status == "OPEN")
-    return (await connection.execute(query)).first()
+    return (await connection.execute(query)).one()
 
 
 async def _numbered(connection: AsyncConnection, number: int | None) -> Row[Any] | None:
@@ -96,6 +128,17 @@ def _check(
     if row is None or kept != said or row.status != status:
         raise WrongLots(f"event {event.sequence} deals in lots {list(event.lots or ())}, which are not reserved for it")
     return row
+
+
+async def _check_of_grams(connection: AsyncConnection, event: TradeBusted) -> None:
+    """Raise WrongLots if an annulment without lots is of a trade that moved some: the buyer would keep them."""
+    query = select(lot_reservation.c.receipts).where(
+        lot_reservation.c.trade_id == event.trade_id, lot_reservation.c.purpose == "DEAL"
+    )
+    named = await connection.scalar(query)
+    if named is not None:
+        text = f"event {event.sequence} annuls trade {event.trade_id} and does not give back its lots {named}"
+        raise WrongLots(text)
 
 
 async def _move(connection: AsyncConnection, sale: Row[Any], trade_id: int) -> None:

@@ -229,7 +229,7 @@ def _keep(batch: PostedBatch, event: AnyEvent) -> None:
         batch.phases.append(event)
     elif type(event) in _MOVING:
         batch.moving.append(event)
-        if _moves_lots(event):
+        if isinstance(event, TradeBusted):
             batch.of_lots.append(event)
 
 

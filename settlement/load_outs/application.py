@@ -1,9 +1,9 @@
 """The application for a load-out (提货): the lots it gets, its sheet, and the engine's answer.
 
-The owner chooses which lots come first: its own deposits (OWN_FIRST), which also takes from its own stock first, or the
-oldest of all (AGE), which takes bought title first. By the stock it takes, a sheet is of type SELF (自提, own stock
-alone), TRADE (交提, bought title alone) or PARTIAL (domain sheet 2.3). ``settlement.load_outs.over_short`` settles the
-difference between ask and lots.
+The owner chooses which lots come first: those under its own receipts (OWN_FIRST), which also takes from its own stock
+first, or the oldest of all (AGE), which takes bought title first. By the stock it takes, a sheet is of type SELF (自提,
+own stock alone), TRADE (交提, bought title alone) or PARTIAL (domain sheet 2.3). ``settlement.load_outs.over_short``
+settles the difference between ask and lots.
 
 Handing over to the collector is in ``settlement.load_outs.handing_over``, the end of a sheet without a collector in
 ``settlement.load_outs.cancels``.
@@ -179,28 +179,29 @@ def _window(request: Application, days: int) -> tuple[date, date]:
 
 
 async def _allocate(connection: AsyncConnection, request: Application) -> list[Candidate]:
-    """Return the free lots that come closest to the ask, own deposits first if the owner chose so.
+    """Return the free lots that come closest to the ask, those under the owner's receipts first if it chose so.
+
+    Lots that others have bought by name come last: who has named a bar wants that one, while grams are as good as any.
 
     Raises Refused (NO_FITTING_LOTS).
     """
-    own_deposit = exists().where(receipt.c.lot_id == lot.c.lot_id, receipt.c.status == "LIVE")
-    own_deposit = own_deposit.where(receipt.c.account == request.account)
-    query = select(lot.c.lot_id, lot.c.fine_mg, own_deposit.label("own")).where(
+    live = exists().where(receipt.c.lot_id == lot.c.lot_id, receipt.c.status == "LIVE")
+    own = live.where(receipt.c.account == request.account)
+    named = live.where(receipt.c.account != request.account, receipt.c.trade_id.is_not(None))
+    query = select(lot.c.lot_id, lot.c.fine_mg, own.label("own"), named.label("named")).where(
         lot.c.symbol == request.symbol,
         lot.c.warehouse == request.warehouse,
         lot.c.state == "RECEIPTED",
         locks.is_free(),
     )
     rows = (await connection.execute(query.order_by(lot.c.lot_id))).all()
-    pool = [Candidate(row.lot_id, row.fine_mg) for row in rows]
-    pools = [pool]
-    if request.lots_by == "OWN_FIRST":
-        own = [Candidate(row.lot_id, row.fine_mg) for row in rows if row.own]
-        others = [Candidate(row.lot_id, row.fine_mg) for row in rows if not row.own]
-        pools = [own, own + others]
+    own_first = request.lots_by == "OWN_FIRST"
+    mine = [row for row in rows if own_first and row.own]
+    others = [row for row in rows if not row.named and not (own_first and row.own)]
+    pools = [mine, mine + others, mine + others + [row for row in rows if row.named]]
     chosen: list[Candidate] = []
-    for candidates in pools:
-        chosen = allocation.choose(candidates, request.ask_mg)
+    for pool in pools:
+        chosen = allocation.choose([Candidate(row.lot_id, row.fine_mg) for row in pool], request.ask_mg)
         if chosen and over_short.is_tolerated(chosen, request.ask_mg):
             return sorted(chosen)
     allocated = sum(candidate.fine_mg for candidate in chosen)

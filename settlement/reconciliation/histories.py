@@ -124,6 +124,7 @@ async def _lots(connection: AsyncConnection, facts: Facts, wanted: Sequence[int]
     marks = await _recorded(connection, wanted, "pre_advise", "cast")
     weights = await _recorded(connection, wanted, "weigh", "correct_weight")
     classes = await _recorded(connection, wanted, "receive")
+    owners = await _recorded(connection, wanted, "unissue")
     columns = (lot.c.lot_id, lot.c.state, lot.c.warehouse, lot.c.symbol, lot.c.gross_cg)
     query = select(*columns, *(lot.c[name] for name in _IDENTITY)).where(_of(lot.c.lot_id, wanted))
     async for row in await connection.stream(query.order_by(lot.c.lot_id)):
@@ -131,7 +132,7 @@ async def _lots(connection: AsyncConnection, facts: Facts, wanted: Sequence[int]
         about = f"lot:{number}"
         facts.same(f"{about} state", event and event.state, row.state, number)
         facts.same(f"{about} warehouse", event and event.warehouse, row.warehouse, number)
-        mark = marks.get(number, {})
+        mark = marks.get(number, {}) | owners.get(number, {})
         for name in _IDENTITY:
             if name in mark:
                 facts.same(f"{about} {name}", mark[name], getattr(row, name), number)

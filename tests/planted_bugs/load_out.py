@@ -67,8 +67,8 @@ BUGS = (
     Bug(
         "everybody's deposits are one's own",
         APPLICATION,
-        "    own_deposit = own_deposit.where(receipt.c.account == request.account)\n",
-        "",
+        "    own = live.where(receipt.c.account == request.account)\n",
+        "    own = live\n",
     ),
     Bug(
         "own stock goes before bought title",

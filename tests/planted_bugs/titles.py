@@ -78,12 +78,30 @@ BUGS: tuple[Bug, ...] = (
         "    await lots.record_events(connection, SERVICE, STEP, details)\n",
         "",
     ),
+    Bug(
+        "a lot that was bought by name is handed to others first",
+        "load_outs/application.py",
+        "others = [row for row in rows if not row.named and not (",
+        "others = [row for row in rows if not (",
+    ),
+    Bug(
+        "a register from an older backup stops settlement",
+        TITLES,
+        "        return await _numbered(connection, await reservations.reserve(connection, move, event.at))\n",
+        "        return None\n",
+    ),
+    Bug(
+        "an annulment leaves the lots with the buyer",
+        TITLES,
+        "    if named is not None:\n",
+        "    if named == []:\n",
+    ),
     Bug("settlement takes lots that are reserved for others", TITLES, "kept != said or ", ""),
     Bug(
         "a declined deal keeps its lots",
         TITLES,
-        '                await reservations.free(connection, row.reservation_no, "end", reason=event.reason)\n',
-        "                continue\n",
+        '            await reservations.free(connection, row.reservation_no, "end", reason=event.reason)\n',
+        "            continue\n",
     ),
     Bug("named lots are sold out of bought title first", "ledger/own_stock.py", "min(self.own, deposited))", "0)"),
     Bug(
@@ -106,9 +124,9 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a receipt is issued again to who sold its lot",
-        "custody/receipts.py",
-        "holders.get(row.lot_id, row.account)",
-        "row.account",
+        "custody/receipt_cancels.py",
+        "values=owned, ",
+        "",
     ),
     Bug(
         "a holder that differs from its history is no break",

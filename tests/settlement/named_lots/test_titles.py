@@ -25,6 +25,7 @@ from settlement.ledger import own_stock
 from settlement.lots import locks, lots
 from settlement.tables.custody import lot_reservation, receipt
 from settlement.tables.ledger import trade
+from settlement.tables.load_outs import load_out_lot
 from tests.settlement.custody.test_custody import ask, pledged
 from tests.settlement.named_lots.deals import (
     FAR,
@@ -37,7 +38,15 @@ from tests.settlement.named_lots.deals import (
     sale,
     sell,
 )
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, refused, rewrite
+from tests.settlement.small_exchange import (
+    ONE,
+    OTHER,
+    SmallExchange,
+    do,
+    find_breaks,
+    refused,
+    rewrite,
+)
 
 OPEN = ("RESERVED", "OPEN")
 
@@ -193,6 +202,19 @@ async def test_a_lot_that_is_kept_for_a_deal_is_kept_from_everything_else(exchan
     assert await find_breaks(exchange) == ()
 
 
+async def test_a_load_out_by_others_gets_a_lot_that_was_bought_by_name_last(exchange: SmallExchange) -> None:
+    """All three weigh the same, and the first would be taken as the oldest."""
+    await sell(exchange, 1)
+    given = select(load_out_lot.c.lot_id).order_by(load_out_lot.c.load_out_no)
+    await do(exchange, ask, ONE, "A.H", LOT_MG)
+    async with exchange.engine.connect() as connection:
+        assert list(await connection.scalars(given)) == [2]
+    await do(exchange, locks.freeze, ONE, [3], "doubt")
+    await do(exchange, ask, ONE, "A.H", LOT_MG)
+    async with exchange.engine.connect() as connection:
+        assert list(await connection.scalars(given)) == [2, 1], "no other fits"
+
+
 async def test_a_freeze_over_a_deal_stays_on_the_lot_under_its_new_holder(exchange: SmallExchange) -> None:
     found = await keep(exchange, move(1))
     await do(exchange, locks.freeze, ONE, [1], "stamp looks forged")
@@ -250,6 +272,14 @@ async def test_an_annulled_trade_gives_the_title_back(exchange: SmallExchange) -
     assert await find_breaks(exchange) == ()
 
 
+async def test_an_annulment_that_leaves_the_lots_with_the_buyer_stops_settlement(exchange: SmallExchange) -> None:
+    """No gateway sends such a command; the money must not go back without the lots."""
+    first = await sell(exchange, 1)
+    with pytest.raises(WrongLots):
+        await annul(exchange, await terms_of(exchange, first), first, None)
+    assert await holders(exchange) == ["B.H", "A.H", "A.H"]
+
+
 async def test_lots_that_were_sold_on_or_bound_cannot_go_back(exchange: SmallExchange) -> None:
     first = await sell(exchange, 1, 2)
     await sell(exchange, 1, seller="B.H", buyer="C.H")
@@ -266,6 +296,8 @@ async def test_a_receipt_that_is_taken_back_is_issued_again_to_its_last_holder(e
     await exchange.approve(number)
     await exchange.round_trip()
     assert exchange.held("B.H", "AU") == 0
+    assert (await do(exchange, lots.find, [1]))[1].account == "B.H", "whoever melts it, returns it or looks it up"
+    assert await find_breaks(exchange) == ()
     await exchange.approve(await do(exchange, receipts.propose_issue, ONE, [1]))
     await exchange.round_trip()
     assert exchange.held("B.H", "AU") == LOT_MG, "A.H has sold the lot and has its money"
@@ -276,7 +308,8 @@ async def test_a_receipt_that_is_taken_back_is_issued_again_to_its_last_holder(e
 Wrong = Callable[[SmallExchange], Awaitable[DealPropose]]
 
 
-async def _unknown(_: SmallExchange) -> DealPropose:
+async def _unknown(exchange: SmallExchange) -> DealPropose:
+    await do(exchange, locks.freeze, ONE, [1], "doubt")
     return sale(LotsFound((1,), LOT_MG, 77, FAR))
 
 
@@ -297,6 +330,26 @@ async def test_lots_that_are_not_reserved_for_their_deal_stop_settlement(exchang
         await exchange.post()
     async with exchange.engine.connect() as connection:
         assert await connection.scalar(select(func.count()).where(lot_reservation.c.status == "OPEN")) == 0
+
+
+async def test_a_register_from_an_older_backup_keeps_the_lots_when_their_events_come_again(
+    exchange: SmallExchange,
+) -> None:
+    """The reservations of a sale, a purchase and an annulment, which gateways have made since the backup, are gone."""
+    engine = exchange.engine_runner
+    gone = [LotsFound((number,), LOT_MG, number + 70, FAR) for number in (1, 2)]
+    await engine.run(sale(gone[0]), DealAccept("B.H", 1), purchase(2), DealAccept("A.H", 2, gone[1]))
+    await engine.run(sale(LotsFound((3,), LOT_MG, 73, FAR), "d3"))
+    await exchange.post()
+    assert await holders(exchange) == ["B.H", "B.H", "A.H"]
+    assert (await states(exchange), await locked(exchange)) == (["MOVED", "MOVED", "OPEN"], [3])
+    await annul(exchange, await terms_of(exchange, 1), 1, LotsFound((1,), LOT_MG, 74, FAR))
+    await engine.run(DealDecline("B.H", 3))
+    await exchange.post()
+    assert await holders(exchange) == ["A.H", "B.H", "A.H"]
+    assert await states(exchange) == ["MOVED", "MOVED", "ENDED", "MOVED"]
+    assert await find_breaks(exchange) == ()
+    assert await do(exchange, own_stock.differences) == []
 
 
 DAMAGES = {
