@@ -171,6 +171,14 @@ def _trades(paper: Paper, content: Mapping[str, Any], say: Any) -> None:
     one_class = len({trade["symbol"] for trade in standing}) == 1
     quantity = weight(sum(trade["quantity"] for trade in standing)) if one_class else ""
     paper.table(columns, [*rows, (say("sum"), str(len(standing)), "", "", "", quantity, *sums)], last_is_sum=True)
+    for trade in trades:
+        if "lots" in trade:
+            paper.note(f"{say('trade')} {trade['trade']}, {say('named_lots')}: {_named(trade)}")
+
+
+def _named(trade: Mapping[str, Any]) -> str:
+    """Return the receipts of the named lots of a trade, or an empty text."""
+    return ", ".join(map(str, trade.get("lots", ())))
 
 
 def _side(trade: Mapping[str, Any], annulled: Mapping[str, Any], say: Any) -> str:
@@ -342,6 +350,7 @@ def _account_sheets(content: Mapping[str, Any], say: Any) -> list[Sheet]:
             scaled(trade["quantity"], 3),
             scaled(trade["amount"], 2),
             scaled(trade["fee"], 2),
+            _named(trade),
         )
         for trade in content["trades"]
     ]
@@ -363,7 +372,7 @@ def _account_sheets(content: Mapping[str, Any], say: Any) -> list[Sheet]:
     ]
     held = tuple(map(say, ("lot", "receipt", "mark", "symbol", "warehouse", "fine")))
     return [
-        Sheet(say("trades"), tuple(map(say, _TRADE)), trades),
+        Sheet(say("trades"), tuple(map(say, (*_TRADE, "named_lots"))), trades),
         Sheet(say("movements"), moved, movements),
         Sheet(say("lots"), held, lots),
     ]

@@ -30,10 +30,16 @@ WITH step AS (
 ), newest AS (
     SELECT DISTINCT ON (lot_id) lot_id, alive, sum(alive) OVER (PARTITION BY lot_id) AS count
     FROM step ORDER BY lot_id, sequence DESC
+), titles AS (
+    SELECT DISTINCT ON (receipt_no) receipt_no, m.to_account
+    FROM lot_reservation m CROSS JOIN unnest(m.receipts) AS receipt_no JOIN trade t ON t.trade_id = m.trade_id
+    LEFT JOIN trade_bust b ON b.trade_id = m.trade_id AND m.purpose = 'BUST'
+    WHERE m.status = 'MOVED' AND coalesce(b.sequence, t.sequence) <= :last
+    ORDER BY receipt_no, coalesce(b.sequence, t.sequence) DESC
 ), receipts AS (
-    SELECT receipt_no, lot_id, account, symbol, fine_mg,
+    SELECT receipt_no, lot_id, coalesce(titles.to_account, issued_to, account) AS account, symbol, fine_mg,
            row_number() OVER (PARTITION BY lot_id ORDER BY receipt_no) AS n
-    FROM receipt WHERE status = ANY (:issued)
+    FROM receipt LEFT JOIN titles USING (receipt_no) WHERE status = ANY (:issued)
 )
 SELECT r.account, r.receipt_no AS receipt, r.lot_id AS lot, l.refiner, l.serial, l.year, l.form, r.symbol,
        (SELECT e.warehouse FROM custody_event e WHERE e.lot_id = r.lot_id AND e.at <= :at
@@ -179,7 +185,7 @@ async def _bank_references(connection: AsyncConnection, rows: Iterable[Row[Any]]
 
 
 async def _lots(connection: AsyncConnection, day: Day, ended_at: int) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the lots under live receipts at the end of the day, by the account to which each receipt was issued."""
+    """Return the lots under live receipts at the end of the day, by the account that then held each receipt."""
     found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in await connection.execute(_LOTS, {"last": day.last, "at": ended_at, "issued": list(RECEIPT_ISSUED)}):
         record = dict(row._mapping)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.terms import TRADE_KINDS
+from goldx.protocol.terms import DEAL_TRADE, TRADE_KINDS
 from settlement.closing.day import Day
 
 TRADES_AT_ONCE: Final = 250_000
@@ -32,10 +32,15 @@ FROM ({_SIDES.format(buyers="", sellers="")}) AS sides GROUP BY account, symbol,
 _OF_ACCOUNTS: Final = _SIDES.format(
     buyers="AND buy_account = ANY (:accounts)", sellers="AND sell_account = ANY (:accounts)"
 )
+_LOTS: Final = """
+SELECT ',"lots":' || to_json(m.receipts) FROM lot_reservation m
+WHERE m.trade_id = sides.trade_id AND m.purpose = 'DEAL' AND m.status = 'MOVED'
+"""
 _JSON: Final = text(f"""
 SELECT account, string_agg(
     '{{"amount":' || amount || ',"at":' || at || ',"fee":' || fee
-    || coalesce(',"kind":"' || (CAST(:kinds AS text[]))[kind + 1] || '"', '') || ',"price":' || price
+    || coalesce(',"kind":"' || (CAST(:kinds AS text[]))[kind + 1] || '"', '')
+    || CASE kind WHEN {DEAL_TRADE} THEN coalesce(({_LOTS}), '') ELSE '' END || ',"price":' || price
     || ',"quantity":' || quantity
     || ',"side":"' || side || '","symbol":' || to_json(symbol) || ',"trade":' || trade_id || '}}',
     ',' ORDER BY sequence, place) AS trades
@@ -78,7 +83,7 @@ async def sums(connection: AsyncConnection, day: Day) -> dict[str, AccountTrades
 async def listed(connection: AsyncConnection, day: Day, accounts: Sequence[str]) -> dict[str, str]:
     """Return the day's trades of these accounts as JSON with commas between them, each from the account's side.
 
-    A trade without orders has its ``kind``, such as "deal".
+    A trade without orders has its ``kind``, such as "deal", and one of named lots the numbers of their receipts.
     """
     await connection.execute(_MEMORY)
     given = {"first": day.first, "last": day.last, "accounts": list(accounts), "kinds": list(TRADE_KINDS)}

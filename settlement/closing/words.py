@@ -54,6 +54,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "warehouse": ("仓库", "Warehouse"),
     "fine": ("纯重（克）", "Fine (g)"),
     "trades": ("成交明细", "Trades"),
+    "named_lots": ("指定批次（仓单号）", "Named lots (receipts)"),
     "trade": ("成交号", "Trade"),
     "time": ("时间", "Time"),
     "side": ("买卖", "Side"),
@@ -98,8 +99,9 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "break until it is corrected.",
     ),
     "lots_note": (
-        "批次为以本账户名义注册的仓单所列实物；黄金权益按克计，成交后不指定批次。",
-        "The lots are those of receipts issued to this account. Title is in grams of a class: a trade names no lot.",
+        "批次为本账户名下仓单所列实物；黄金权益按克计，成交只在注明指定批次时涉及具体批次。",
+        "The lots are those of receipts in the name of this account. Title is in grams of a class: a trade is of "
+        "certain lots only where it names them.",
     ),
     "bulletin": ("每日行情与库存公告", "Bulletin of the day"),
     "bulletin_about": ("价格、成交量、仓单与库存", "Prices, volumes, gold under receipt and stock"),
