@@ -43,6 +43,7 @@ PRINCIPAL: Final = "goldx.principal"
 STAFF_PATHS: Final = (
     "/v1/settlement",
     "/v1/certificates",
+    "/v1/receipts",
     "/v1/statements",
     "/v1/withdrawals",
     "/v1/withdrawable",

@@ -1,5 +1,6 @@
 """Settlement's register, as a gateway asks it before a command goes to the journal, and has it keep lots meanwhile."""
 
+import asyncio
 import time
 from typing import Final, TypeAlias
 
@@ -9,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.edge.outcome import Refusal
 from goldx.protocol.bases import LotsFound
-from goldx.protocol.units import BadValue
+from goldx.protocol.units import BadValue, format_weight
+from goldx.streams.server_clock import ServerClock
 from settlement.base import registry
 from settlement.custody import reservations
 from settlement.custody.reservations import Move, UnfitLots
@@ -20,13 +22,20 @@ KEPT_MS: Final = 15_000
 """How long named lots are kept for a command until the engine takes it: three times as long as an append may take."""
 LotMove: TypeAlias = Move
 RETRY_MS: Final = 1_000
+AT_ONCE: Final = 2
+"""The number of requests about lots that the database gets at the same time: settlement posts beside them."""
+MOST_WAITING: Final = 32
+"""The largest number of requests about lots that wait for that. More are refused."""
 
 
 class SettlementRegister:
-    """The register of members and lots in settlement's database."""
+    """The register of members and lots in settlement's database. ``clock`` knows the time of the journal's server."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, clock: ServerClock | None = None) -> None:
         self._engine = engine
+        self._clock = clock
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
 
     async def check_member(self, member: str) -> None:
         """Raise Refusal unless a firm is registered and in use (UNKNOWN_MEMBER), or if it cannot be known."""
@@ -41,10 +50,24 @@ class SettlementRegister:
     async def find_lots(self, move: LotMove, *, keep: bool) -> LotsFound:
         """Check named lots, and with ``keep`` reserve them for one command, as long as KEPT_MS.
 
-        Raises Refusal with the field, its value and what is allowed: UNKNOWN_LOT, LOT_BOUND, BAD_QUANTITY; and
-        UNAVAILABLE if it cannot be known.
+        With ``keep`` it is the holder who asks, and learns what is wrong with its lots. Anybody else learns only that
+        they are not as it says: what others hold, what binds it and what it weighs is their own affair.
+
+        Raises Refusal with the field, its value and what is allowed: UNKNOWN_LOT, LOT_BOUND, BAD_QUANTITY; RATE_LIMITED
+        if too many ask; and UNAVAILABLE if it cannot be known.
         """
-        until = time.time_ns() // 1_000_000 + KEPT_MS
+        if self._waiting >= MOST_WAITING:
+            raise Refusal("RATE_LIMITED", "too many requests name lots just now", retry_after_ms=RETRY_MS)
+        self._waiting += 1
+        try:
+            async with self._places:
+                return await self._find_lots(move, keep=keep)
+        finally:
+            self._waiting -= 1
+
+    async def _find_lots(self, move: LotMove, *, keep: bool) -> LotsFound:
+        offset_ms = 0 if self._clock is None else self._clock.offset_ms or 0
+        until = time.time_ns() // 1_000_000 + offset_ms + KEPT_MS
         number = 0
         try:
             async with self._engine.begin() as connection:
@@ -53,8 +76,7 @@ class SettlementRegister:
                 else:
                     await reservations.check(connection, move)
         except UnfitLots as unfit:
-            about = {"field": unfit.field, "value": unfit.value, "allowed": unfit.allowed}
-            raise Refusal(unfit.reason, str(BadValue(unfit.field, unfit.value, unfit.allowed)), **about) from unfit
+            raise _unfit(unfit) if keep else _not_as_said(move) from unfit
         except (SQLAlchemyError, OSError) as error:
             raise _unavailable("lots", "the command was not placed", error) from error
         return LotsFound(tuple(move.receipts), move.fine_mg, number, until)
@@ -62,10 +84,22 @@ class SettlementRegister:
     async def release(self, found: LotsFound) -> None:
         """Free lots whose command was refused. If that cannot be done now, settlement does it later."""
         try:
-            async with self._engine.begin() as connection:
+            async with self._places, self._engine.begin() as connection:
                 await reservations.release(connection, found.reservation)
         except (SQLAlchemyError, OSError) as error:
             log.warning("lots are freed later", reservation=found.reservation, error=str(error))
+
+
+def _unfit(unfit: UnfitLots) -> Refusal:
+    about = {"field": unfit.field, "value": unfit.value, "allowed": unfit.allowed}
+    return Refusal(unfit.reason, str(BadValue(unfit.field, unfit.value, unfit.allowed)), **about)
+
+
+def _not_as_said(move: LotMove) -> Refusal:
+    lots = list(move.receipts)
+    weight = format_weight(move.fine_mg)
+    allowed = f"receipts of {move.symbol} that {move.from_account} has free, and that weigh {weight} g fine together"
+    return Refusal("UNKNOWN_LOT", str(BadValue("lots", lots, allowed)), field="lots", value=lots, allowed=allowed)
 
 
 def _unavailable(what: str, so: str, error: Exception) -> Refusal:

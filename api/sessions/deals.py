@@ -40,7 +40,7 @@ def refused_deal(command: AnyCommand, reason: str, text: str, view: View) -> Ref
         if reason == "SELF_TRADE":
             return _refusal(reason, command, "counter_account", "an account of another beneficial owner")
     detail = read_detail(reason, text)
-    if detail is not None and detail.field in ("agreed_at", "lots"):
+    if detail is not None and detail.field in ("agreed_at", "lots", "quantity"):
         given = getattr(command, detail.field, None)
         value = None if given is None else CODECS[detail.field].write(given)
         return Refusal(reason, text, field=detail.field, value=value, allowed=detail.allowed)

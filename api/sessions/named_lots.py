@@ -27,6 +27,8 @@ from goldx.protocol.terms import BUY
 
 Answered: TypeAlias = Callable[[Outcome | Refusal], None]
 _NO_REGISTER: Final = "this gateway has no register of lots"
+LOOK_UP_ROWS: Final = 4_000
+"""The cost to a session of asking the register, in rows of an answer: 200 units, for a transaction of the database."""
 
 
 class Submit(Protocol):
@@ -64,7 +66,7 @@ class NamedLots:
     async def submit(self, session: Session, request: Request, command: AnyCommand, submit: Submit) -> None:
         """Submit a member's command with what was found of its lots, or answer its request with a refusal."""
         try:
-            found = await self._find(command)
+            found = await self._find(session, command)
         except Refusal as refusal:
             request.refuse(refusal)
             return
@@ -115,7 +117,7 @@ class NamedLots:
             answered(outcome)
         return outcome
 
-    async def _find(self, command: AnyCommand) -> LotsFound | None:
+    async def _find(self, session: Session, command: AnyCommand) -> LotsFound | None:
         """Return what the register has of the lots of a command; None if the core will not ask for it."""
         if isinstance(command, DealAccept):
             deal = self._view.deals.by_id.get(command.deal_id)
@@ -126,6 +128,7 @@ class NamedLots:
                 return None
             bought = deal.proposed
             move = LotMove(command.account, bought.account, bought.symbol, bought.lots or (), bought.quantity)
+            session.charge(LOOK_UP_ROWS)
             return await self._found(move, keep=True)
         assert isinstance(command, DealPropose)
         if self._is_refused_anyway(command):
@@ -133,6 +136,7 @@ class NamedLots:
         parties = (command.account, command.counter_account)
         giver, taker = parties[::-1] if command.side == BUY else parties
         move = LotMove(giver, taker, command.symbol, command.lots, command.quantity)
+        session.charge(LOOK_UP_ROWS)
         return await self._found(move, keep=command.side != BUY)
 
     def _is_refused_anyway(self, command: DealPropose) -> bool:

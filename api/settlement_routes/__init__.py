@@ -1,9 +1,9 @@
 """REST for settlement: what ``goldx clerk`` does, under ``/v1/settlement``, in the name of the token's signer.
 
 ``settle`` acts, ``settle`` or ``supervise`` reads; how far settlement is may be seen by all staff. What members do with
-their own keys is under ``/v1/statements``, ``/v1/invoices``, ``/v1/withdrawals``, ``/v1/withdrawable`` and
-``/v1/payees``; what anybody may read under ``/v1/certificates``, ``/v1/bulletins`` and ``/v1/benchmarks``. There is a
-module for each folder of settlement, and one for each large part of a folder.
+their own keys is under ``/v1/receipts``, ``/v1/statements``, ``/v1/invoices``, ``/v1/withdrawals``,
+``/v1/withdrawable`` and ``/v1/payees``; what anybody may read under ``/v1/certificates``, ``/v1/bulletins`` and
+``/v1/benchmarks``. There is a module for each folder of settlement, and one for each large part of a folder.
 Every listing comes in pages (``api.listing``).
 """
 
@@ -58,7 +58,14 @@ FOLDERS: Final = (
     counts,
 )
 """The modules with one router each, in the order of their routes in the documentation."""
-_OTHERS: Final = (assays.public, closing.members, closing.public, closing.benchmarks, withdrawals.members)
+_OTHERS: Final = (
+    assays.public,
+    closing.members,
+    closing.public,
+    closing.benchmarks,
+    withdrawals.members,
+    custody.members,
+)
 ROUTES: Final = tuple(route for router in (*(folder.router for folder in FOLDERS), *_OTHERS) for route in router.routes)
 """All routes, in that order."""
 

@@ -13,6 +13,7 @@ from api.settlement_routes.access import (
     Number,
     Reader,
     Strict,
+    TheMember,
     Transaction,
     new_router,
 )
@@ -23,8 +24,13 @@ from settlement.lots import scales
 from settlement.lots.scales import GrossWeight
 
 router = new_router()
+members = new_router("/v1", "custody")
+"""The routes that members call with their own keys."""
 
-RECEIPT = Projection("receipt_no lot_id account symbol warehouse status reason locks", fine="fine_mg")
+RECEIPT = Projection(
+    "receipt_no lot_id account symbol warehouse status reason locks issued_to trade_id", fine="fine_mg"
+)
+RECEIPT_OF_MEMBER = Projection("receipt_no account symbol refiner serial year form warehouse free", fine="fine_mg")
 ENCUMBRANCE = Projection(
     "encumbrance_no account symbol lots in_favour_of document counter_document release_document "
     "release_counter_document status reason",
@@ -89,6 +95,12 @@ class ArrivedWeight(Strict):
 class ReceptionRequest(Strict):
     seal: str
     weights: list[ArrivedWeight] = Field(description="of each lot")
+
+
+@members.get("/receipts")
+async def get_own_receipts(principal: TheMember, connection: Transaction, page: ThePage) -> dict[str, Any]:
+    """List the live receipts of your accounts; a deal can name those whose lots are `free` of everything."""
+    return listed("receipts", RECEIPT_OF_MEMBER, await receipts.of_member(connection, str(principal.member), page))
 
 
 @router.get("/receipts")

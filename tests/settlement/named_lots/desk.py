@@ -21,7 +21,7 @@ class Desk(NamedTuple):
     server: GatewayServer
     seller: ExchangeClient
     buyer: ExchangeClient
-    operators: dict[str, Key]
+    keys: dict[str, Key]
 
     async def propose(self, side: str, lots: list[int], quantity: str, name: str, **more: Any) -> Any:
         client, parties = (self.seller, ("A.H", "B.H")) if side == "sell" else (self.buyer, ("B.H", "A.H"))
@@ -31,12 +31,20 @@ class Desk(NamedTuple):
 
     async def annul(self, who: str, trade_id: int, status: int = 200) -> Any:
         """Ask for the annulment of a trade as one of two operators."""
-        headers = {"Authorization": f"Bearer {self.operators[who].bearer_token()}"}
+        headers = {"Authorization": f"Bearer {self.keys[who].bearer_token()}"}
         body = {"method": "trade.bust", "params": {"trade_id": trade_id, "reason": "wrong lots"}}
         async with http_client(self.server.url, timeout=60) as http:
             answer = await http.post("/v1/operator/commands", json=body, headers=headers)
         assert answer.status_code == status, answer.text
         return answer.json()
+
+    async def receipts(self, member: str) -> Any:
+        """Return the receipts that a member sees."""
+        headers = {"Authorization": f"Bearer {self.keys[member].bearer_token()}"}
+        async with http_client(self.server.url, timeout=60) as http:
+            answer = await http.get("/v1/receipts", headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["receipts"]
 
     async def freed(self) -> None:
         """Wait until no lot is kept for a deal."""

@@ -40,7 +40,6 @@ async def test_a_member_sells_lots_by_name_and_the_sale_is_annulled(desk: Desk) 
         assert await refusal(desk.propose("sell", [1, 2], "200", "d")) == ("BAD_QUANTITY", "quantity", "200")
         await do(exchange, locks.freeze, ONE, [3], "doubt")
         assert await refusal(desk.propose("sell", [1, 3], "199.8", "d")) == ("LOT_BOUND", "lots", 3)
-        assert await refusal(desk.propose("buy", [1, 3], "199.8", "d")) == ("LOT_BOUND", "lots", 3)
         late = desk.propose("sell", [1, 2], "199.8", "d", expire_at=1)
         assert await refusal(late) == ("TOO_LATE", "expire_at", 1)
         await desk.freed()
@@ -73,10 +72,15 @@ async def test_a_member_sells_lots_by_name_and_the_sale_is_annulled(desk: Desk) 
 
 
 async def test_a_buyer_names_lots_that_it_was_shown(desk: Desk) -> None:
-    """Nothing is bound by the proposal; the seller's acceptance keeps the lots, or says what prevents it."""
+    """Nothing is bound by the proposal; the seller's acceptance keeps the lots, or says what prevents it.
+
+    A buyer cannot find out by proposals whose a receipt is, what its lot weighs, or what binds it.
+    """
     exchange = desk.exchange
+    await do(exchange, locks.freeze, ONE, [3], "doubt")
     async with following(exchange):
-        assert await refusal(desk.propose("buy", [1], "99.8", "p")) == ("BAD_QUANTITY", "quantity", "99.8")
+        for lots, quantity in (([1], "99.8"), ([9], "99.9"), ([1, 3], "199.8")):  # 3 is frozen
+            assert await refusal(desk.propose("buy", lots, quantity, "p")) == ("UNKNOWN_LOT", "lots", lots)
         made = await desk.propose("buy", [1], "99.9", "p1")
         assert (made["deal"]["lots"], await locked(exchange)) == ([1], [])
         await do(exchange, locks.freeze, ONE, [1], "doubt")
@@ -88,6 +92,9 @@ async def test_a_buyer_names_lots_that_it_was_shown(desk: Desk) -> None:
         await exchange.post()
     assert await holders(exchange) == ["B.H", "A.H", "A.H"]
     assert await find_breaks(exchange) == ()
+    shown = [(row["receipt_no"], row["account"], row["fine"], row["free"]) for row in await desk.receipts("A")]
+    assert shown == [(2, "A.H", "99.9", True), (3, "A.H", "99.9", False)]
+    assert [(row["receipt_no"], row["account"], row["free"]) for row in await desk.receipts("B")] == [(1, "B.H", True)]
 
 
 async def test_what_comes_between_the_gateways_check_and_the_engine_finds_the_lots_kept(desk: Desk) -> None:
