@@ -128,9 +128,8 @@ class Demonstration:
             self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released; {paid}")
             more, rfq = await rare_acts.perform(url, self._keys, operator, second)
             records += more
-            self._step(
-                10, "a stop, an interruption, an annulled trade, a deal, a request for quotes, a protected maker"
-            )
+            acts = "a stop, an interruption, an annulled trade, deals, one of a named lot, quotes, a protected maker"
+            self._step(10, acts)
             await end_of_day.end(operator)
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the end of the day")
             day = await end_of_day.close_and_sign(shell)

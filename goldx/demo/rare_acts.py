@@ -1,9 +1,9 @@
 """Rare acts of members and operators: each leaves an event of a kind that a usual day does not have.
 
 They come after the members' programs have stopped, so that nobody else trades: an iceberg order, a stop, a self-trade,
-a volatility interruption with a ladder, an annulled trade, refusals; a negotiated deal, and one that is declined; a
-request for quotes; a market maker whose protection cancels its mass quotes; a notice that members acknowledge; an
-instrument and an account that come and go, a member that is killed and halted.
+a volatility interruption with a ladder, an annulled trade, refusals; a negotiated deal, one that is declined, and one
+of a named lot; a request for quotes; a market maker whose protection cancels its mass quotes; a notice that members
+acknowledge; an instrument and an account that come and go, a member that is killed and halted.
 """
 
 import time
@@ -19,7 +19,7 @@ from goldx.client.results import OfRequest
 from goldx.client.session import ExchangeClient, connect
 from goldx.demo import scenario
 from goldx.demo.record import SessionRecord
-from goldx.demo.staff import Operator, StaffFailed, wait_until
+from goldx.demo.staff import Operator, Rest, StaffFailed, wait_until
 from goldx.protocol import units
 
 GRAMS: Final = "1"
@@ -78,6 +78,30 @@ class InformedMember:
         expire_at = int(time.time() * 1_000) + DEAL_MS
         terms = (self.record.account, other.record.account, symbol, "sell", GRAMS, price, expire_at)
         return (await self._client.propose_deal(*terms))["deal"]["deal_id"]
+
+    async def offer_lot(self, other: "InformedMember", receipt: dict[str, Any], price: str) -> int:
+        """Propose to sell the lot of a receipt to another member, and return the number of the deal."""
+        expire_at = int(time.time() * 1_000) + DEAL_MS
+        terms = (
+            self.record.account,
+            other.record.account,
+            receipt["symbol"],
+            "sell",
+            receipt["fine"],
+            price,
+            expire_at,
+        )
+        made = await self._client.propose_deal(*terms, lots=[receipt["receipt_no"]])
+        return made["deal"]["deal_id"]
+
+    async def available(self) -> dict[str, int]:
+        """Return by class how much gold the account could sell now, in fine mg."""
+        held = await self._client.holdings(self.record.account)
+        return {
+            asset: units.parse_weight(one["available"], "available")
+            for asset, one in held.items()
+            if asset != units.CASH
+        }
 
     async def accept(self, deal_id: int) -> None:
         """Accept a deal: it is a trade at once."""
@@ -152,6 +176,11 @@ async def perform(url: str, keys: Path, operator: Operator, second: Operator) ->
         for person in (operator, second):
             await person.command("trade.bust", trade_id=trade, reason="a mistyped quantity")
         await _deal(seller, buyer)
+        papers = [
+            await stack.enter_async_context(Rest(url, Key.load(keys / f"{_firm_of(member.record.account).code}.pem")))
+            for member in (seller, buyer)
+        ]
+        await _deal_of_a_lot(seller, buyer, *papers)
         accepted = await _ask(buyer, seller, maker)
         await _protect(seller, buyer)
         await _limit(operator, second, buyer)
@@ -197,6 +226,28 @@ async def _deal(seller: InformedMember, buyer: InformedMember) -> None:
     price = units.format_price(await buyer.last_price(symbol))
     await buyer.accept(await seller.propose(buyer, symbol, price))
     await buyer.decline(await seller.propose(buyer, symbol, price))
+
+
+async def _deal_of_a_lot(seller: InformedMember, buyer: InformedMember, of_seller: Rest, of_buyer: Rest) -> None:
+    """Sell the lightest lot by name that the seller has free, and wait until its receipt is the buyer's.
+
+    Raises StaffFailed if the seller has none.
+    """
+    available = await seller.available()
+    receipts = (await of_seller.get("/v1/receipts"))["receipts"]
+    weights = [(units.parse_weight(one["fine"], "fine"), one) for one in receipts if one["free"]]
+    fitting = [(fine_mg, one) for fine_mg, one in weights if fine_mg <= available.get(one["symbol"], 0)]
+    if not fitting:
+        raise StaffFailed(f"{seller.record.account} has none of its {len(receipts)} lots to sell by name")
+    _, receipt = min(fitting, key=lambda found: found[0])
+    price = units.format_price(await seller.last_price(receipt["symbol"]))
+    await buyer.accept(await seller.offer_lot(buyer, receipt, price))
+
+    async def moved() -> bool:
+        held = (await of_buyer.get("/v1/receipts"))["receipts"]
+        return receipt["receipt_no"] in [one["receipt_no"] for one in held]
+
+    await wait_until(moved, "the receipt of a named lot to be its buyer's")
 
 
 async def _ask(asker: InformedMember, *quoters: InformedMember) -> OfRequest:
