@@ -4,10 +4,10 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 from sqlalchemy import func, select
@@ -33,6 +33,7 @@ from settlement.tables.custody import receipt
 from settlement.tables.ledger import outbox, progress, stock
 from settlement.tables.lots import lot
 from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.named_lots.dealers import NAMED_LOTS, LotDealers
 from tests.settlement.service_process import Service
 from tests.settlement.small_exchange import (
     CODE,
@@ -69,6 +70,11 @@ OF_CLERKS = (
     st.tuples(st.just("transfer"), st.integers(1, 10), st.sampled_from(("XM1", "XM2"))),
     st.tuples(st.just("ship"), st.integers(1, 4)),
     st.tuples(st.just("receive"), st.integers(1, 4), st.booleans()),
+    st.tuples(
+        st.just("sell_lot"), ACCOUNTS, st.integers(1, 10), st.sampled_from(("ACCEPT", "DECLINE", "STAND", "LOSE"))
+    ),
+    st.tuples(st.just("buy_lot"), ACCOUNTS, st.integers(1, 10)),
+    st.tuples(st.just("give_back"), st.integers(1, 4)),
     st.tuples(st.just("accrue"), st.integers(1, 5)),
     st.tuples(st.just("bill")),
 )
@@ -79,12 +85,8 @@ KILLS = st.tuples(st.just("kill"), st.integers(0, 1_500))
 _shards = itertools.count(1)
 
 
-class Clerks:
+class Clerks(LotDealers):
     """Does one operation after the other. A refusal is no failure."""
-
-    def __init__(self, exchange: SmallExchange) -> None:
-        self._exchange = exchange
-        self._count = itertools.count(1)
 
     async def do(self, operation: tuple[object, ...]) -> None:
         name, *values = operation
@@ -133,10 +135,6 @@ class Clerks:
             await handing_over.sign(connection, OTHER, number, CODE, COLLECTOR_ID)
         async with self._exchange.engine.begin() as connection:
             await handing_over.release(connection, ONE, number)
-
-    async def _act(self, act: Callable[..., Awaitable[T]], *values: Any, **more: Any) -> T:
-        async with self._exchange.engine.begin() as connection:
-            return await act(connection, *values, **more)
 
     async def _cancel_load_out(self, number: int) -> None:
         await self._act(cancels.propose, ONE, number)
@@ -244,6 +242,7 @@ async def check_pool(exchange: SmallExchange) -> None:
 
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(operations=st.lists(st.one_of(*OF_CLERKS, *OF_PARTS), min_size=8, max_size=12))
+@example(operations=NAMED_LOTS)
 async def test_gold_and_money_are_conserved(
     operations: list[tuple[object, ...]], new_database: Callable[[], Awaitable[str]], redis: Redis
 ) -> None:

@@ -1,9 +1,9 @@
 """A correct day of a small exchange, whose bank, warehouses, ledger and engine agree.
 
 Yesterday the members paid in, the bank's statement was taken in, and the day was closed and signed. Today they traded,
-a trade was annulled, gold is held, frozen, on its way and waiting for its collector, fees were accrued and billed,
-money was recorded by the bank's notices and went out in a payment file. In the evening the statements of the bank and
-of the warehouses come in.
+a trade was annulled, a lot was sold by name and another one is offered, gold is held, frozen, on its way and waiting
+for its collector, fees were accrued and billed, money was recorded by the bank's notices and went out in a payment
+file. In the evening the statements of the bank and of the warehouses come in.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol import terms
+from goldx.protocol.bases import LotsFound
 from goldx.protocol.commands import MarketSetPhase, TradeBust
+from goldx.protocol.deal_commands import DealAccept, DealPropose
 from goldx.protocol.events import Trade
 from settlement.banking import accounts, camt, deposits, imports, payouts, virtual_accounts
 from settlement.banking.payouts import Payee
@@ -22,7 +24,8 @@ from settlement.base import registry, working_days
 from settlement.charges import accruals, bills
 from settlement.closing import close as closing
 from settlement.closing import signing
-from settlement.custody import legal_holds, transfers
+from settlement.custody import legal_holds, reservations, transfers
+from settlement.custody.reservations import Move
 from settlement.ledger import cash
 from settlement.load_outs import application
 from settlement.lots import locks, scales, warehouses
@@ -50,6 +53,8 @@ BARS: Final = (
 )
 AT_XM2: Final = (("HX", "B200", "2024", "100.00"), ("HX", "B201", "2024", "333.33"), ("LS", "B200", "2024", "640.00"))
 RISK: Final = "risk-1"
+LATE: Final = 1 << 45
+"""A time in ms that does not come."""
 PAYEE: Final = ("6222 0001", "102393000015")
 
 
@@ -87,6 +92,7 @@ async def correct_day(exchange: SmallExchange) -> None:
     await _closed_and_signed(exchange)
     await _metal(exchange)
     await _trading(exchange)
+    await _named_lots(exchange)
     await _custody(exchange)
     await _money(exchange)
 
@@ -168,6 +174,23 @@ async def _lot(exchange: SmallExchange, place: str, serial: str) -> int:
         found = await connection.scalar(query, {"place": place, "serial": serial})
     assert found is not None
     return int(found)
+
+
+async def _named_lots(exchange: SmallExchange) -> None:
+    """A.H sells one of its lots to B.H by name, and offers it another one."""
+    engine = exchange.engine_runner
+    for serial in ("A104", "A103"):
+        lot_id = await _lot(exchange, "XM1", serial)
+        async with exchange.engine.connect() as connection:
+            query = text("SELECT receipt_no, fine_mg FROM receipt WHERE lot_id = :lot")
+            number, fine_mg = (await connection.execute(query, {"lot": lot_id})).one()
+        move = Move("A.H", "B.H", "AU", (number,), fine_mg)
+        found = LotsFound((number,), fine_mg, await do(exchange, reservations.reserve, move, LATE), LATE)
+        terms_of_deal = ("A.H", serial, "B.H", "AU", terms.SELL, fine_mg, 60_030, LATE)
+        await engine.run(DealPropose(*terms_of_deal, lots=found.lots, lots_found=found))
+        if serial == "A104":
+            await engine.run(DealAccept("B.H", engine.engine.state.last_deal_id))
+    await exchange.post()
 
 
 async def _custody(exchange: SmallExchange) -> None:

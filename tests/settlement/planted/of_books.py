@@ -17,19 +17,22 @@ from tests.settlement.planted.evening import Evening
 from tests.settlement.planted.of_metal import expect_exchanged, subject
 
 PAST_TRIGGERS: Final = "SET LOCAL session_replication_role = replica"
-STANDING: Final = "SELECT * FROM trade WHERE NOT EXISTS (SELECT FROM trade_bust b WHERE b.trade_id = trade.trade_id)"
+STANDING: Final = (
+    "SELECT * FROM trade WHERE kind IS NULL AND NOT EXISTS (SELECT FROM trade_bust b WHERE b.trade_id = trade.trade_id)"
+)
+"""Trades of orders, of no lot in particular."""
 LIVE: Final = (
     "SELECT lot.*, receipt_no FROM lot JOIN receipt r USING (lot_id) WHERE state = 'RECEIPTED' AND r.status = 'LIVE' "
     "AND NOT EXISTS (SELECT FROM lot_lock k WHERE k.lot_id = lot.lot_id AND k.lifted_at IS NULL)"
 )
 
 
-async def _one(connection: AsyncConnection, dice: Random, query: str) -> Any:
+async def one_of(connection: AsyncConnection, dice: Random, query: str) -> Any:
     """Return one of the rows of a query."""
     return dice.choice((await connection.execute(text(f"{query} ORDER BY 1"))).all())
 
 
-def _bar(evening: Evening, lot: Any) -> dict[str, str]:
+def line_of(evening: Evening, lot: Any) -> dict[str, str]:
     """Return the line of a lot in the statement of its warehouse."""
     key = (lot.refiner, lot.serial, str(lot.year))
     bars = evening.statements[lot.warehouse]
@@ -37,7 +40,7 @@ def _bar(evening: Evening, lot: Any) -> dict[str, str]:
 
 
 async def money_of_one_account_off(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    row = await _one(connection, dice, "SELECT account FROM engine_holding WHERE asset = 'CNY' AND total > 0")
+    row = await one_of(connection, dice, "SELECT account FROM engine_holding WHERE asset = 'CNY' AND total > 0")
     by = dice.choice((-1, 1))
     evening.sql.append(
         f"UPDATE engine_holding SET total = total + {by} WHERE account = '{row.account}' AND asset = 'CNY'"
@@ -46,7 +49,7 @@ async def money_of_one_account_off(connection: AsyncConnection, evening: Evening
 
 
 async def gold_of_one_account_off(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    row = await _one(connection, dice, "SELECT account FROM engine_holding WHERE asset = 'AU' AND total > 0")
+    row = await one_of(connection, dice, "SELECT account FROM engine_holding WHERE asset = 'AU' AND total > 0")
     evening.sql.append(f"UPDATE engine_holding SET total = total + 1 WHERE account = '{row.account}' AND asset = 'AU'")
     evening.expect(ENGINE, "HOLDING", row.account)
     evening.expect(ENGINE, "POOL_ENGINE", "AU")
@@ -64,13 +67,13 @@ async def money_of_two_accounts_exchanged(connection: AsyncConnection, evening: 
 
 async def a_holding_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Not zero, but no row at all."""
-    row = await _one(connection, dice, "SELECT account FROM engine_holding WHERE asset = 'CNY' AND total > 0")
+    row = await one_of(connection, dice, "SELECT account FROM engine_holding WHERE asset = 'CNY' AND total > 0")
     evening.sql.append(f"DELETE FROM engine_holding WHERE account = '{row.account}' AND asset = 'CNY'")
     evening.expect(ENGINE, "HOLDING", row.account)
 
 
 async def a_posting_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    trade = await _one(connection, dice, STANDING)
+    trade = await one_of(connection, dice, STANDING)
     evening.sql += [PAST_TRIGGERS, f"DELETE FROM posting WHERE sequence = {trade.sequence} AND line = 1"]
     evening.expect(LEDGER, "POSTINGS", trade.buy_account)
     evening.expect(LEDGER, "TRADES", f"trade:{trade.trade_id}")
@@ -78,7 +81,7 @@ async def a_posting_lost(connection: AsyncConnection, evening: Evening, dice: Ra
 
 async def two_errors_in_the_ledger_that_cancel_out(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Two trades of one buyer, each posted with the other's fen too many or too few: all balances are right."""
-    row = await _one(
+    row = await one_of(
         connection,
         dice,
         "SELECT one.trade_id AS first, other.trade_id AS second, one.sequence AS low, other.sequence AS high "
@@ -94,7 +97,7 @@ async def two_errors_in_the_ledger_that_cancel_out(connection: AsyncConnection, 
 
 async def an_entry_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """All postings of a trade."""
-    trade = await _one(connection, dice, STANDING)
+    trade = await one_of(connection, dice, STANDING)
     evening.sql += [PAST_TRIGGERS, f"DELETE FROM posting WHERE sequence = {trade.sequence}"]
     for account in (trade.buy_account, trade.sell_account):
         evening.expect(LEDGER, "POSTINGS", account, 2)
@@ -105,7 +108,7 @@ async def an_entry_lost(connection: AsyncConnection, evening: Evening, dice: Ran
 
 async def a_trade_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """From the register of trades; the ledger has it."""
-    trade = await _one(connection, dice, STANDING)
+    trade = await one_of(connection, dice, STANDING)
     evening.sql += [PAST_TRIGGERS, f"DELETE FROM trade WHERE trade_id = {trade.trade_id}"]
     evening.expect(LEDGER, "TRADES", "trades")
     evening.expect(LEDGER, "TRADES", f"entry:{trade.sequence}")
@@ -115,20 +118,20 @@ async def a_trade_lost(connection: AsyncConnection, evening: Evening, dice: Rand
 
 async def a_trade_of_another_buyer(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """In the register of trades: right price, right weight, wrong owner."""
-    trade = await _one(connection, dice, f"{STANDING} AND buy_account <> 'D.H' AND sell_account <> 'D.H'")
+    trade = await one_of(connection, dice, f"{STANDING} AND buy_account <> 'D.H' AND sell_account <> 'D.H'")
     evening.sql += [PAST_TRIGGERS, f"UPDATE trade SET buy_account = 'D.H' WHERE trade_id = {trade.trade_id}"]
     evening.expect(LEDGER, "TRADES", f"trade:{trade.trade_id}")
 
 
 async def a_price_changed(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Change the price of a trade, from which closing prices are computed, and leave its amount as it was."""
-    trade = await _one(connection, dice, STANDING)
+    trade = await one_of(connection, dice, STANDING)
     evening.sql += [PAST_TRIGGERS, f"UPDATE trade SET price = price + 1 WHERE trade_id = {trade.trade_id}"]
     evening.expect(LEDGER, "TRADES", f"trade:{trade.trade_id}")
 
 
 async def an_annulment_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    bust = await _one(connection, dice, "SELECT trade_id, sequence FROM trade_bust")
+    bust = await one_of(connection, dice, "SELECT trade_id, sequence FROM trade_bust")
     evening.sql += [PAST_TRIGGERS, f"DELETE FROM trade_bust WHERE trade_id = {bust.trade_id}"]
     evening.expect(LEDGER, "TRADES", "busts")
     evening.expect(LEDGER, "HISTORY", f"trade_bust:{bust.trade_id} row")
@@ -157,7 +160,7 @@ async def a_movement_without_a_document(connection: AsyncConnection, evening: Ev
 
 
 async def a_receipt_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    lot = await _one(connection, dice, LIVE)
+    lot = await one_of(connection, dice, LIVE)
     evening.sql.append(f"UPDATE receipt SET status = 'VOID' WHERE receipt_no = {lot.receipt_no}")
     evening.expect(LEDGER, "RECEIPT", f"lot:{lot.lot_id}")
     evening.expect(LEDGER, "HISTORY", f"receipt:{lot.receipt_no} state")
@@ -165,15 +168,15 @@ async def a_receipt_lost(connection: AsyncConnection, evening: Evening, dice: Ra
 
 async def a_receipt_of_another_owner(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """The right weight, a wrong owner."""
-    lot = await _one(connection, dice, LIVE)
+    lot = await one_of(connection, dice, f"{LIVE} AND r.issued_to IS NULL")
     evening.sql.append(f"UPDATE receipt SET account = 'D.H' WHERE receipt_no = {lot.receipt_no}")
     evening.expect(LEDGER, "HISTORY", f"receipt:{lot.receipt_no} amounts")
-    evening.expect(WAREHOUSE, "OWNER_DIFF", subject(lot.warehouse, _bar(evening, lot)))
+    evening.expect(WAREHOUSE, "OWNER_DIFF", subject(lot.warehouse, line_of(evening, lot)))
 
 
 async def a_unit_of_the_scale_in_the_register(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Too little for a statement to show it; the fine weight is computed with it."""
-    lot = await _one(connection, dice, LIVE)
+    lot = await one_of(connection, dice, LIVE)
     fine = "(gross_cg + 1) * fineness_e5"
     evening.sql.append(
         f"UPDATE lot SET gross_cg = gross_cg + 1, fine_mg = {fine} / 10000, residue_1e7 = {fine} % 10000 "
@@ -187,10 +190,10 @@ async def a_unit_of_the_scale_in_the_register(connection: AsyncConnection, eveni
 
 
 async def a_lot_moved_in_the_register(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    lot = await _one(connection, dice, f"{LIVE} AND warehouse = 'XM1'")
+    lot = await one_of(connection, dice, f"{LIVE} AND warehouse = 'XM1'")
     evening.sql.append(f"UPDATE lot SET warehouse = 'XM2' WHERE lot_id = {lot.lot_id}")
     evening.expect(LEDGER, "HISTORY", f"lot:{lot.lot_id} warehouse")
-    bar = _bar(evening, lot)
+    bar = line_of(evening, lot)
     evening.expect(WAREHOUSE, "LOCATION_DIFF", subject("XM1", bar))
     evening.expect(WAREHOUSE, "MISSING_AT_WAREHOUSE", subject("XM2", bar))
 
@@ -202,28 +205,28 @@ async def two_serials_exchanged_in_the_register(connection: AsyncConnection, eve
         evening.sql.append(f"UPDATE lot SET serial = '{serial}' WHERE lot_id = {lot_id}")
     for lot in (one, other):
         evening.expect(LEDGER, "HISTORY", f"lot:{lot.lot_id} serial")
-    expect_exchanged(evening, _bar(evening, one), _bar(evening, other))
+    expect_exchanged(evening, line_of(evening, one), line_of(evening, other))
 
 
 async def a_lot_of_another_depositor(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    lot = await _one(connection, dice, LIVE)
+    lot = await one_of(connection, dice, LIVE)
     evening.sql.append(f"UPDATE lot SET account = 'D.H' WHERE lot_id = {lot.lot_id}")
     evening.expect(LEDGER, "HISTORY", f"lot:{lot.lot_id} account")
 
 
 async def the_lock_of_a_hold_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     lock = "SELECT lot.*, subject FROM lot_lock JOIN lot USING (lot_id) WHERE kind = 'LEGAL_HOLD'"
-    lot = await _one(connection, dice, lock)
+    lot = await one_of(connection, dice, lock)
     evening.sql.append("UPDATE lot_lock SET lifted_by = 'x', lifted_at = 1 WHERE kind = 'LEGAL_HOLD'")
     evening.expect(LEDGER, "STATUS_DIFF", f"legal_hold:{lot.subject} lot:{lot.lot_id}")
     evening.expect(LEDGER, "HISTORY", f"lot:{lot.lot_id} LEGAL_HOLD")
-    evening.expect(WAREHOUSE, "STATUS_DIFF", subject(lot.warehouse, _bar(evening, lot)))
+    evening.expect(WAREHOUSE, "STATUS_DIFF", subject(lot.warehouse, line_of(evening, lot)))
 
 
 async def a_hold_that_ended_by_itself(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Release the document of a hold, while its gold is still held."""
-    hold = await _one(connection, dice, "SELECT encumbrance_no FROM encumbrance WHERE kind = 'LEGAL_HOLD'")
-    held = await _one(connection, dice, "SELECT name FROM ledger_account WHERE name LIKE 'A.H%' AND name <> 'A.H'")
+    hold = await one_of(connection, dice, "SELECT encumbrance_no FROM encumbrance WHERE kind = 'LEGAL_HOLD'")
+    held = await one_of(connection, dice, "SELECT name FROM ledger_account WHERE name LIKE 'A.H%' AND name <> 'A.H'")
     evening.sql.append("UPDATE encumbrance SET status = 'RELEASED' WHERE kind = 'LEGAL_HOLD'")
     evening.expect(LEDGER, "HISTORY", f"legal_hold:{hold.encumbrance_no} state")
     evening.expect(LEDGER, "STATUS_DIFF", held.name)
@@ -243,7 +246,7 @@ async def money_in_that_never_came(connection: AsyncConnection, evening: Evening
 async def a_document_of_money_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     place = dice.choice((3, 4))
     number = bank_number(place)
-    row = await _one(connection, dice, f"SELECT cash_id FROM cash_transfer WHERE bank_reference = '{number}'")
+    row = await one_of(connection, dice, f"SELECT cash_id FROM cash_transfer WHERE bank_reference = '{number}'")
     evening.sql.append(f"DELETE FROM cash_transfer WHERE cash_id = {row.cash_id}")
     evening.expect(LEDGER, "CASH_DOCUMENTS", "bank_escrow")
     evening.expect(LEDGER, "HISTORY", f"cash:{row.cash_id} amounts")
@@ -253,7 +256,7 @@ async def a_document_of_money_lost(connection: AsyncConnection, evening: Evening
 
 
 async def another_sum_sent_to_the_engine(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    row = await _one(connection, dice, "SELECT reference, legs FROM outbox WHERE kind = 'cash'")
+    row = await one_of(connection, dice, "SELECT reference, legs FROM outbox WHERE kind = 'cash'")
     account, asset, fen = row.legs[0]
     evening.sql.append(
         f"UPDATE outbox SET legs = '[[\"{account}\", \"{asset}\", {fen + 1}]]' WHERE reference = '{row.reference}'"
@@ -263,20 +266,20 @@ async def another_sum_sent_to_the_engine(connection: AsyncConnection, evening: E
 
 
 async def approved_by_the_one_who_proposed(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    row = await _one(connection, dice, "SELECT proposal_id FROM proposal WHERE status = 'APPROVED'")
+    row = await one_of(connection, dice, "SELECT proposal_id FROM proposal WHERE status = 'APPROVED'")
     evening.sql.append(f"UPDATE proposal SET decided_by = 'clerk-3' WHERE proposal_id = {row.proposal_id}")
     evening.expect(LEDGER, "HISTORY", f"proposal:{row.proposal_id} decider")
 
 
 async def a_right_that_nobody_gave(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    row = await _one(connection, dice, "SELECT staff FROM staff")
+    row = await one_of(connection, dice, "SELECT staff FROM staff")
     evening.sql.append(f"UPDATE staff SET permissions = '{{settle,operate}}' WHERE staff = '{row.staff}'")
     evening.expect(LEDGER, "HISTORY", f"staff {row.staff} permissions")
 
 
 async def a_fee_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Remove the buyer's fee of a trade from the register of trades; the ledger still has it."""
-    trade = await _one(connection, dice, f"{STANDING} AND buy_fee > 0")
+    trade = await one_of(connection, dice, f"{STANDING} AND buy_fee > 0")
     evening.sql += [PAST_TRIGGERS, f"UPDATE trade SET buy_fee = 0 WHERE trade_id = {trade.trade_id}"]
     evening.expect(FEE, "TRADE_FEE", f"trade:{trade.trade_id}")
     evening.expect(FEE, "TRADE_FEE", f"trade:{trade.trade_id} in the ledger")
@@ -286,7 +289,7 @@ async def a_fee_lost(connection: AsyncConnection, evening: Evening, dice: Random
 
 async def a_fee_at_another_rate(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Charge, post and hold the same fees, but not by the rate of the instrument."""
-    rate = await _one(connection, dice, "SELECT symbol, sequence FROM fee_rate")
+    rate = await one_of(connection, dice, "SELECT symbol, sequence FROM fee_rate")
     evening.sql += [PAST_TRIGGERS, "UPDATE fee_rate SET maker_fee_bp = 3, taker_fee_bp = 3"]
     evening.expect(LEDGER, "HISTORY", f"fee_rate:{rate.symbol}:{rate.sequence} row")
     for row in await connection.execute(text("SELECT trade_id FROM trade")):
@@ -294,7 +297,7 @@ async def a_fee_at_another_rate(connection: AsyncConnection, evening: Evening, d
 
 
 async def _accrual(connection: AsyncConnection, dice: Random) -> Any:
-    return await _one(connection, dice, "SELECT accrual_no, bill_no, day FROM fee_accrual WHERE bill_no IS NOT NULL")
+    return await one_of(connection, dice, "SELECT accrual_no, bill_no, day FROM fee_accrual WHERE bill_no IS NOT NULL")
 
 
 async def an_accrued_fee_changed(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
@@ -314,7 +317,7 @@ async def an_accrued_fee_lost(connection: AsyncConnection, evening: Evening, dic
 
 async def a_bill_changed(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """By less than a fen."""
-    row = await _one(connection, dice, "SELECT bill_no FROM fee_bill WHERE status = 'DONE'")
+    row = await one_of(connection, dice, "SELECT bill_no FROM fee_bill WHERE status = 'DONE'")
     evening.sql.append(_BILL.format(row.bill_no))
     evening.expect(FEE, "BILL", f"bill:{row.bill_no}")
 
@@ -326,7 +329,7 @@ _BILL: Final = (
 
 
 async def a_bill_changed_by_hand(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    row = await _one(connection, dice, "SELECT bill_no FROM fee_bill WHERE status = 'DONE'")
+    row = await one_of(connection, dice, "SELECT bill_no FROM fee_bill WHERE status = 'DONE'")
     evening.sql.append(_BILL.format(row.bill_no))
     evening.by_hand = True
     evening.expect(FEE, "BILL", f"bill:{row.bill_no}")
@@ -335,7 +338,7 @@ async def a_bill_changed_by_hand(connection: AsyncConnection, evening: Evening, 
 
 async def a_scale_changed_by_hand(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """No other comparison reads it."""
-    row = await _one(connection, dice, "SELECT scale FROM scale")
+    row = await one_of(connection, dice, "SELECT scale FROM scale")
     evening.sql.append(f"UPDATE scale SET capacity_cg = capacity_cg + 1 WHERE scale = '{row.scale}'")
     evening.by_hand = True
     evening.expect(LEDGER, "HISTORY", f"scale:{row.scale} row")
