@@ -168,13 +168,6 @@ def settlement(found: Any) -> str:
     return "\n\n".join((parts(figures), "What each guarantee costs, for each trade:", table(head, rows)))
 
 
-def postings(found: Any) -> str:
-    """Return the table of ``goldx bench settlement --growth``: what a posting costs in each part of the events."""
-    rows = [(f"{row['postings']:,}", row["us"], row["cpu_us"]) for row in found["growth"]]
-    heads = ("postings", "µs a posting", "µs of processors")
-    return f"{found['trades']:,} trades:\n\n{table(heads, rows)}"
-
-
 def lots(found: Any) -> str:
     """Return the tables of ``goldx bench settlement-scale``."""
     answers = [(name, f"{times['median']:.1f}", f"{times['worst']:.1f}") for name, times in found["answers_ms"].items()]
@@ -214,3 +207,12 @@ def close(found: Any) -> str:
             table(("day", "close", "processors", "of which reconciliation"), rows),
         ]
     return "\n\n".join(written)
+
+
+def differences(found: Any) -> str:
+    """Return the table of ``goldx bench reconciliation``: both comparisons, and how right they are."""
+    heading = ("", "evenings", "planted differences", "reported", "rightly", "precision", "recall")
+    names = ("evenings", "planted", "reported", "right", "precision", "recall")
+    sides = (("all books compared", found), ("the close of the day", found["close"]))
+    how = f"{found['damages']} kinds of damage and {found['decoys']} decoys, seed {found['seed']}:"
+    return f"{how}\n\n" + table(heading, ((name, *(side[key] for key in names)) for name, side in sides))

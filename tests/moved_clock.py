@@ -1,4 +1,4 @@
-"""A server whose clock a test sets: a preloaded library adds seconds to its time."""
+"""Processes whose clock a test sets: a preloaded library adds seconds to their time."""
 
 import asyncio
 import mmap
@@ -57,8 +57,22 @@ time_t time(time_t *found) {
 """
 
 
+def open_seconds(file: Path) -> mmap.mmap:
+    """Return the place where the seconds stand that are added to the time."""
+    with file.open("r+b") as opened:
+        return mmap.mmap(opened.fileno(), 8)
+
+
+def move(place: mmap.mmap, seconds: int) -> None:
+    """Set the clocks of all processes that read this place so many seconds ahead of the right time."""
+    place[:] = struct.pack("<q", seconds)
+
+
 class MovedClock:
-    """``prefix`` goes in front of a server's command; ``set`` moves the time that it sees. Skips without a compiler."""
+    """``environment`` is what a process needs to see the moved time, ``prefix`` goes in front of a server's command.
+
+    Skips the test without a compiler.
+    """
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("cc") or shutil.which("gcc")
@@ -68,12 +82,12 @@ class MovedClock:
         source.write_text(_SOURCE)
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         seconds.write_bytes(bytes(8))
-        with seconds.open("r+b") as file:
-            self._seconds = mmap.mmap(file.fileno(), 8)
-        self.prefix = ["env", f"LD_PRELOAD={library}", f"MOVED_CLOCK={seconds}"]
+        self._seconds = open_seconds(seconds)
+        self.environment = {"LD_PRELOAD": str(library), "MOVED_CLOCK": str(seconds)}
+        self.prefix = ["env", *(f"{name}={value}" for name, value in self.environment.items())]
 
     async def set(self, redis: Redis, seconds: int) -> None:
         """Set the server's clock a number of seconds ahead of the right time (or behind it), and wait until it is."""
-        self._seconds[:] = struct.pack("<q", seconds)
+        move(self._seconds, seconds)
         while abs((await redis.time())[0] - time.time() - seconds) > 1.5:
             await asyncio.sleep(0.01)

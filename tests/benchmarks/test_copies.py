@@ -22,6 +22,7 @@ HASHES: Final = {"hash", "previous", "before", "digest"}
 """Columns that cover such a value; the chains and the digests are verified on their own."""
 
 
+@pytest.mark.campaign
 async def test_a_day_of_copied_bars_is_the_one_that_the_product_makes(new_exchange: NewExchange) -> None:
     copied, taken_in = await new_exchange(copied=True), await new_exchange(copied=False)
     made, wanted = await _content(copied), await _content(taken_in)

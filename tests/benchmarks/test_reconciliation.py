@@ -11,6 +11,7 @@ from tests.settlement.planted import score
 from tests.settlement.planted.evening import REFUSED, Finding
 
 
+@pytest.mark.campaign
 def test_the_command_prints_precision_and_recall_with_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "DAMAGES", score.DAMAGES[:2])
     monkeypatch.setattr(score, "DECOYS", score.DECOYS[:1])

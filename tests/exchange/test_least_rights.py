@@ -52,6 +52,7 @@ async def expect_least_rights(url: str) -> None:
     await engine.dispose()
 
 
+@pytest.mark.campaign
 async def test_embedded_services_own_no_table_and_valkey_asks_for_a_password(folder: Path) -> None:
     settings = Settings(data_dir=folder / "data", gateway_port=0, redis_memory_mb=64)
     async with Supervisor(settings, services=("engine", "settlement", "gateway")) as supervisor:

@@ -40,6 +40,7 @@ def test_the_wheel_holds_the_four_packages_as_sources_and_their_types(wheel: Pat
     assert not [name for name in names if name.endswith((".so", ".pyc"))]
 
 
+@pytest.mark.campaign
 def test_the_client_comes_with_four_distributions_and_what_those_need(client_python: Path, tmp_path: Path) -> None:
     ask = "from importlib.metadata import distributions as d; print(*(x.name.lower() for x in d()))"
     installed = set(run(client_python, "-c", ask, cwd=tmp_path).stdout.split())
@@ -48,6 +49,7 @@ def test_the_client_comes_with_four_distributions_and_what_those_need(client_pyt
     assert installed - FOUR - {"goldx"} <= {"cffi", "pycparser"}
 
 
+@pytest.mark.campaign
 def test_every_module_of_client_and_protocol_imports_there(client_python: Path, tmp_path: Path) -> None:
     done = run(client_python, "-W", "error", "-c", EVERY_MODULE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

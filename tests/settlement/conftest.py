@@ -48,9 +48,10 @@ def stages(postgres_url: str, valkey_url: str, template: str) -> Stages:
 
 
 @pytest.fixture
-def preparation() -> Preparation:
-    """Return what is done before a test on the exchange that it gets: nothing, unless a folder says otherwise."""
-    return nothing
+def preparation(request: pytest.FixtureRequest) -> Preparation:
+    """Return what is done before a test on the exchange that it gets: what its mark ``prepared`` or its folder says."""
+    mark = request.node.get_closest_marker("prepared")
+    return nothing if mark is None else mark.kwargs["by"]
 
 
 @pytest_asyncio.fixture

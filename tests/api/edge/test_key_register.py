@@ -136,6 +136,7 @@ async def test_a_key_that_was_just_registered_logs_on_and_one_revoked_in_sql_is_
     await engine.dispose()
 
 
+@pytest.mark.campaign
 async def test_a_revocation_takes_effect_while_a_flood_of_log_ons_waits_for_the_database(venue: Venue) -> None:
     """Nor does the flood fill the memory, or keep another member from logging on."""
     services, desk = venue.services, venue.desk

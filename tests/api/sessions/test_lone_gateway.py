@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from api.view.view import View
@@ -132,6 +133,7 @@ async def test_the_sessions_of_the_only_gateway_are_closed_though_none_comes_bac
             await client.__aexit__(None, None, None)
 
 
+@pytest.mark.campaign
 async def test_a_session_is_closed_once_though_two_gateways_and_the_engine_notice_the_loss(
     servers: tuple[Server, Server], template: str
 ) -> None:

@@ -109,6 +109,7 @@ async def storm(desk: Desk, count: int) -> None:
     await asyncio.gather(*watching, return_exceptions=True)
 
 
+@pytest.mark.campaign
 async def test_a_hundred_and_fifty_clients_reconnect_at_once(desk: Desk) -> None:
     """They are more than a Redis client has connections: a log-on waits for one, and is not refused."""
     with capture_logs() as logged:

@@ -135,6 +135,7 @@ def test_a_build_that_is_demanded_and_missing_is_an_error(tmp_path: Path, monkey
     assert Package(tmp_path, "other").compiled().folder.parent.name == "_compiled"
 
 
+@pytest.mark.campaign
 @pytest.mark.skipif(shutil.which("gcc") is None and shutil.which("cc") is None, reason="there is no C compiler")
 def test_a_build_replaces_the_older_ones_and_a_failed_one_leaves_none(tmp_path: Path) -> None:
     package = Package(tmp_path)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from random import Random
 
+import pytest
 from redis.asyncio import Redis
 
 from goldx.streams.archive import Archive
@@ -89,6 +90,7 @@ async def archiver_process(settings: dict[str, str]) -> AsyncIterator[asyncio.su
         await process.wait()
 
 
+@pytest.mark.campaign
 async def test_killed_while_it_archives_it_goes_on(
     valkey_url: str, redis: Redis, keys: Keys, shard: str, archive: Archive
 ) -> None:

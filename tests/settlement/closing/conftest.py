@@ -32,7 +32,7 @@ from tests.settlement.closing.days import (
 from tests.settlement.closing.test_invoices import DAILY, fees
 from tests.settlement.conftest import NewDatabase
 from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do, public_pem
-from tests.settlement.stages import Preparation, Stages, nothing
+from tests.settlement.stages import Preparation, Stages
 
 
 async def three_days(exchange: SmallExchange) -> None:
@@ -83,8 +83,8 @@ async def closed(exchange: SmallExchange) -> None:
 
 
 @pytest.fixture
-def preparation(request: pytest.FixtureRequest) -> Preparation:
-    """Return the preparation of the exchange that the test names."""
+def preparation(request: pytest.FixtureRequest, preparation: Preparation) -> Preparation:
+    """Return the preparation of the exchange that the test names, else that of its mark."""
     named = {
         "three_days_over": three_days,
         "three_days_closed": closed,
@@ -92,7 +92,7 @@ def preparation(request: pytest.FixtureRequest) -> Preparation:
         "papers_closed": papers,
         "invoiced": invoices_of_a_day,
     }
-    return next((named[name] for name in request.fixturenames if name in named), nothing)
+    return next((named[name] for name in request.fixturenames if name in named), preparation)
 
 
 @pytest.fixture

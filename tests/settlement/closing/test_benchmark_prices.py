@@ -73,6 +73,12 @@ async def all_kinds(exchange: SmallExchange) -> None:
     await exchange.post()
 
 
+async def cross_and_close(exchange: SmallExchange) -> None:
+    await opened(exchange)
+    await cross(exchange, "AU", 60_000, 1_000)
+    await end_day(exchange, DAYS[0])
+
+
 async def events(exchange: SmallExchange, kind: type[Any]) -> list[Any]:
     """Return all events of a kind that the engine has published."""
     frames = await exchange.engine_runner.events.read(0)
@@ -99,10 +105,10 @@ async def model(exchange: SmallExchange) -> dict[str, tuple[int, dict[tuple[str,
     return found
 
 
+@pytest.mark.prepared(by=opened)
 async def test_it_is_the_average_of_all_that_was_traded_in_a_form_without_what_was_annulled(
     exchange: SmallExchange,
 ) -> None:
-    await opened(exchange)
     await end_day(exchange, DAYS[0])
     await all_kinds(exchange)
     await end_day(exchange, DAYS[1])
@@ -139,8 +145,8 @@ async def test_it_is_the_average_of_all_that_was_traded_in_a_form_without_what_w
         assert bulletin_paper.write(found, "pdf", language).startswith(b"%PDF")
 
 
+@pytest.mark.prepared(by=opened)
 async def test_where_too_little_was_traded_that_of_the_day_before_stays(exchange: SmallExchange) -> None:
-    await opened(exchange)
     for number, grams in enumerate((1_000, 999, 2_000)):
         await cross(exchange, "AU", 60_000 + number, grams)
         await end_day(exchange, DAYS[number])
@@ -159,8 +165,8 @@ async def test_where_too_little_was_traded_that_of_the_day_before_stays(exchange
     ]
 
 
+@pytest.mark.prepared(by=cross_and_close)
 async def test_a_day_keeps_its_benchmarks_though_a_class_gets_another_form(exchange: SmallExchange) -> None:
-    await cross_and_close(exchange)
     async with exchange.engine.begin() as connection:
         await connection.execute(text("UPDATE instrument SET form = 'GRAIN'"))
     (day,) = await do(exchange, days.over)
@@ -173,15 +179,9 @@ async def _delete(connection: Any) -> None:
     await connection.execute(text("DELETE FROM day_benchmark"))
 
 
-async def cross_and_close(exchange: SmallExchange) -> None:
-    await opened(exchange)
-    await cross(exchange, "AU", 60_000, 1_000)
-    await end_day(exchange, DAYS[0])
-
-
 @pytest.mark.usefixtures("configured_database")
+@pytest.mark.prepared(by=cross_and_close)
 async def test_anybody_reads_them_and_staff_lists_them(exchange: SmallExchange, rest: Rest) -> None:
-    await cross_and_close(exchange)
     await end_day(exchange, DAYS[1])
     first = await rest.anybody("GET", "/v1/benchmarks?form=NONAPPROVED_BAR&limit=1")
     (row,) = first["benchmarks"]

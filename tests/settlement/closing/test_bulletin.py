@@ -27,7 +27,7 @@ from tests.settlement.small_exchange import ONE, SmallExchange, do, load_out_app
 LOT_MG, GROSS_MG = 99_900, 100_000
 
 
-async def two_days(exchange: SmallExchange) -> tuple[bulletin.Bulletin, bulletin.Bulletin]:
+async def two_days(exchange: SmallExchange) -> None:
     """A day with three lots taken in, one of them without a receipt; one with two trades, a load-out and a break."""
     await exchange.pay_in("B.H", 100_000_000, "bank-1")
     await exchange.issue([{"serial": "A"}, {"serial": "B"}])
@@ -41,6 +41,10 @@ async def two_days(exchange: SmallExchange) -> tuple[bulletin.Bulletin, bulletin
     await three_way.reconcile(exchange.engine, ONE)
     await do(exchange, _run, "UPDATE engine_holding SET total = total - 1 WHERE account = 'B.H' AND asset = 'AU'")
     await end_day(exchange, DAYS[1])
+
+
+async def both(exchange: SmallExchange) -> tuple[bulletin.Bulletin, bulletin.Bulletin]:
+    """Return the bulletins of the two days."""
     first, second = await do(exchange, days.over)
     return await do(exchange, bulletin.find, first.day), await do(exchange, bulletin.find, second.day)
 
@@ -49,8 +53,9 @@ async def _run(connection: Any, sql: str) -> None:
     await connection.exec_driver_sql(sql)
 
 
+@pytest.mark.prepared(by=two_days)
 async def test_a_bulletin_has_prices_volumes_gold_and_stock(exchange: SmallExchange) -> None:
-    first, second = [found.content for found in await two_days(exchange)]
+    first, second = [found.content for found in await both(exchange)]
     (quiet,), (traded,) = first["instruments"], second["instruments"]
     assert (quiet["trades"], quiet["open"], quiet["closing_method"]) == (0, None, "REFERENCE")
     shown = {name: traded[name] for name in ("open", "high", "low", "trades", "quantity", "amount")}
@@ -79,8 +84,9 @@ async def test_a_bulletin_has_prices_volumes_gold_and_stock(exchange: SmallExcha
     assert [found["open"] for found in second["breaks"]] == [1, 1], "the engine against the ledger and the receipts"
 
 
+@pytest.mark.prepared(by=two_days)
 async def test_it_stays_as_it_was_made_whatever_happens_later(exchange: SmallExchange) -> None:
-    found = await two_days(exchange)
+    found = await both(exchange)
     await three_way.reconcile(exchange.engine, ONE)
     await exchange.register([{"serial": "D"}])
     await end_day(exchange, DAYS[2])
@@ -93,8 +99,9 @@ async def test_it_stays_as_it_was_made_whatever_happens_later(exchange: SmallExc
         await do(exchange, bulletin.work, first, b"")
 
 
+@pytest.mark.prepared(by=two_days)
 async def test_its_files_have_the_same_bytes_each_time_and_two_languages(exchange: SmallExchange) -> None:
-    _, found = await two_days(exchange)
+    _, found = await both(exchange)
     for kind in bulletin_paper.KINDS:
         made = {language: bulletin_paper.write(found, kind, language) for language in LANGUAGES}
         assert made["zh"] == bulletin_paper.write(found, kind, "zh")
@@ -134,8 +141,9 @@ def test_each_kind_of_break_has_a_name_in_both_languages() -> None:
         assert re.search("[\u4e00-\u9fff]", zh), kind
 
 
+@pytest.mark.prepared(by=two_days)
 async def test_anybody_reads_it(exchange: SmallExchange, rest: Rest) -> None:
-    first, second = await two_days(exchange)
+    first, second = await both(exchange)
     listed = await rest.anybody("GET", "/v1/bulletins?limit=1")
     assert [row["day"] for row in listed["bulletins"]] == [first.day.isoformat()]
     (row,) = (await rest.anybody("GET", f"/v1/bulletins?after={listed['next']}"))["bulletins"]
@@ -152,8 +160,9 @@ async def test_anybody_reads_it(exchange: SmallExchange, rest: Rest) -> None:
 
 
 @pytest.mark.usefixtures("configured_database")
+@pytest.mark.prepared(by=two_days)
 async def test_a_clerk_writes_it(exchange: SmallExchange, tmp_path: Any) -> None:
-    _, found = await two_days(exchange)
+    _, found = await both(exchange)
     listed = (await clerk(ONE, "bulletin", "list")).splitlines()
     assert listed[-1] == f"{found.day}\t{found.hash.hex()}"
     for kind in bulletin_paper.KINDS:

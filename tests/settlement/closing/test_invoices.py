@@ -89,8 +89,8 @@ def test_the_tax_is_in_the_price(amount: int, bp: int, net: int, tax: int) -> No
     assert taxed(amount, bp) == {"rate_bp": bp, "net_fen": net, "tax_fen": tax}
 
 
+@pytest.mark.prepared(by=fees)
 async def test_every_fee_is_on_an_invoice_once(exchange: SmallExchange) -> None:
-    await fees(exchange)
     for code in ("A", "B"):
         await do(exchange, tax_profiles.add, ONE, code, DAILY)
     await end_day(exchange, DAYS[0])
@@ -138,8 +138,8 @@ async def test_parts_of_a_fen_are_rounded_once_for_a_bill(exchange: SmallExchang
     assert (row.total_fen, [line["amount_fen"] for line in lines]) == (1, [1])
 
 
+@pytest.mark.prepared(by=fees)
 async def test_who_wants_it_gets_one_a_month_with_the_last_day(exchange: SmallExchange) -> None:
-    await fees(exchange)
     await do(exchange, tax_profiles.add, ONE, "B", DAILY)
     await begin_day(exchange, "2099-11-27")
     await closing.close(exchange.engine, ONE, lambda _: None)
@@ -174,8 +174,8 @@ async def test_a_buyer_is_whole_and_holds_from_the_present_day_on(exchange: Smal
     assert (await do(exchange, tax_profiles.on, date.fromisoformat(DAYS[0])))["A"] == DAILY
 
 
+@pytest.mark.prepared(by=fees)
 async def test_a_correction_takes_two_people_and_a_red_invoice(exchange: SmallExchange) -> None:
-    await fees(exchange)
     for code in ("A", "B"):
         await do(exchange, tax_profiles.add, ONE, code, DAILY)
     await end_day(exchange, DAYS[0])
@@ -240,8 +240,8 @@ async def _named_by_the_close(exchange: SmallExchange, day: days.Day, sums: dict
 
 
 @pytest.mark.usefixtures("configured_database")
+@pytest.mark.prepared(by=fees)
 async def test_an_invoice_names_its_seller(exchange: SmallExchange) -> None:
-    await fees(exchange)
     await do(exchange, registry.add_member, "test", "VENUE", "Venue")
     for code in ("A", "B"):
         await do(exchange, tax_profiles.add, ONE, code, DAILY)
@@ -268,8 +268,8 @@ async def test_an_invoice_names_its_seller(exchange: SmallExchange) -> None:
     assert ("Issued by", seller["title"]) in [row[:2] for row in book.worksheets[0].iter_rows(values_only=True)]
 
 
+@pytest.mark.prepared(by=fees)
 async def test_an_invoice_stays_as_it_is(exchange: SmallExchange) -> None:
-    await fees(exchange)
     await do(exchange, tax_profiles.add, ONE, "A", DAILY)
     await end_day(exchange, DAYS[0])
     for statement in ("UPDATE invoice SET total_fen = 1", "DELETE FROM invoice", "UPDATE tax_profile SET title = 'x'"):

@@ -113,6 +113,7 @@ async def compare(engine: AsyncEngine, copy: str, killed: KilledCloses) -> None:
     assert len(found["close_step"]) == DAYS_OVER * len(STEPS)
 
 
+@pytest.mark.campaign
 async def test_a_close_that_is_killed_in_some_steps_ends_with_the_same_bytes(
     three_days_over: SmallExchange, migrated_url: str, copied: Callable[[], Awaitable[str]]
 ) -> None:

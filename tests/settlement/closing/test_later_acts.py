@@ -86,9 +86,9 @@ async def test_no_figure_of_the_tariff_begins_on_a_day_that_is_closed(three_days
     await refused(exchange, "TOO_LATE", movements.approve, OTHER, proposal)
 
 
+@pytest.mark.prepared(by=fees)
 async def test_the_invoices_take_no_lock_before_that_of_all_acts(exchange: SmallExchange) -> None:
     """So the close and two people who correct an invoice cannot wait for each other."""
-    await fees(exchange)
     for code in ("A", "B"):
         await do(exchange, tax_profiles.add, ONE, code, DAILY)
     await begin_day(exchange, DAYS[0])

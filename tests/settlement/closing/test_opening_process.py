@@ -4,6 +4,7 @@ import asyncio
 from datetime import date
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -56,6 +57,7 @@ async def until_over(engine: AsyncEngine, count: int) -> list[date]:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.campaign
 async def test_the_next_day_opens_after_the_close_by_itself_or_by_two_people(
     folder: Path, moved_valkey: Server, moved_redis: Redis, moved_clock: MovedClock, new_database: NewDatabase
 ) -> None:

@@ -9,7 +9,7 @@ from fastapi import HTTPException
 from api.settlement_routes.papers import Papers
 from goldx.hosting.settings import Settings
 from settlement.closing import bulletin_paper
-from tests.settlement.closing.test_bulletin import two_days
+from tests.settlement.closing.test_bulletin import both, two_days
 from tests.settlement.rest import serving
 from tests.settlement.small_exchange import SmallExchange
 
@@ -44,6 +44,7 @@ async def test_what_has_a_key_is_written_once_while_there_is_room() -> None:
     assert written == ["a", "b", "c", "b", "large", "large"]
 
 
+@pytest.mark.prepared(by=two_days)
 async def test_anybody_reads_few_papers_at_once(
     exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +57,7 @@ async def test_anybody_reads_few_papers_at_once(
         return write(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bulletin_paper, "write", counted)
-    _, found = await two_days(exchange)
+    _, found = await both(exchange)
     settings = Settings(gateway_port=0, shard=shard, staff_process=False, anonymous_rate=1, anonymous_burst=215)
     async with serving(exchange, settings, valkey_url, migrated_url) as (rest, _):
         for _ in range(2):

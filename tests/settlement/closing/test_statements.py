@@ -48,8 +48,14 @@ async def first_day(exchange: SmallExchange) -> None:
     await exchange.trade("B.H", "A.H", 60_000, 20)
 
 
-async def test_a_statement_lists_what_the_day_has_moved(exchange: SmallExchange) -> None:
+async def first_day_closed(exchange: SmallExchange) -> None:
+    """The same, and the day is closed."""
     await first_day(exchange)
+    await end_day(exchange, DAYS[0])
+
+
+@pytest.mark.prepared(by=first_day)
+async def test_a_statement_lists_what_the_day_has_moved(exchange: SmallExchange) -> None:
     await exchange.engine_runner.order("B.H", terms.BUY, 50_000, 10)
     await exchange.post()
     await end_day(exchange, DAYS[0])
@@ -81,8 +87,8 @@ async def test_a_statement_lists_what_the_day_has_moved(exchange: SmallExchange)
     assert seller["cash"]["sold"] == 1_200_000
 
 
+@pytest.mark.prepared(by=first_day)
 async def test_pledged_and_held_gold_stays_in_the_statement_of_its_owner(exchange: SmallExchange) -> None:
-    await first_day(exchange)
     await do(exchange, registry.add_member, "test", "BANK", "A bank")
     number = await do(exchange, pledges.enter, ONE, "A.H", "BANK", "AU", 30_000, "P-1", [])
     proposal = await do(exchange, pledges.pair, OTHER, number, "BANK", "AU", 30_000, "P-2")
@@ -101,8 +107,8 @@ async def test_pledged_and_held_gold_stays_in_the_statement_of_its_owner(exchang
     assert moved["legal_hold"] == (-5_000, 0, 5_000)
 
 
+@pytest.mark.prepared(by=first_day)
 async def test_a_lot_leaves_the_statement_with_its_load_out(exchange: SmallExchange) -> None:
-    await first_day(exchange)
     await exchange.pay_in("A.H", 10_000_000, "bank-2")
     await exchange.pay_in("VENUE", 10_000_000, "bank-3")
     await end_day(exchange, DAYS[0])
@@ -151,9 +157,8 @@ async def test_generated_days_follow_each_other(exchange: SmallExchange, seed: i
             before = content
 
 
+@pytest.mark.prepared(by=first_day_closed)
 async def test_the_sums_of_all_statements_are_those_of_the_ledger(exchange: SmallExchange) -> None:
-    await first_day(exchange)
-    await end_day(exchange, DAYS[0])
     (day,) = await do(exchange, days.over)
     contents = [json.loads(row.content) for row in await do(exchange, _all_statements) if row.account is not None]
     balances = await do(exchange, days.balances_at, day.last)
@@ -185,9 +190,8 @@ async def test_a_members_statement_sums_up_its_accounts(exchange: SmallExchange)
     assert whole["metal"][0]["closing"]["total"] == 20_000
 
 
+@pytest.mark.prepared(by=first_day_closed)
 async def test_what_was_made_stays_and_is_made_again_to_the_same_bytes(exchange: SmallExchange) -> None:
-    await first_day(exchange)
-    await end_day(exchange, DAYS[0])
     await exchange.trade("B.H", "A.H", 61_000, 5)
     await end_day(exchange, DAYS[1])
     rows = await do(exchange, _all_statements)
@@ -212,9 +216,8 @@ async def _run(connection: Any, sql: str) -> None:
     ],
     ids=["money", "gold"],
 )
+@pytest.mark.prepared(by=first_day_closed)
 async def test_a_day_is_not_closed_where_it_opens_otherwise(exchange: SmallExchange, change: str, says: str) -> None:
-    await first_day(exchange)
-    await end_day(exchange, DAYS[0])
     await do(exchange, _run, "ALTER TABLE account_statement DISABLE TRIGGER content_kept")
     await do(exchange, _run, f"UPDATE account_statement SET content = {change}")
     await begin_day(exchange, DAYS[1])
@@ -223,9 +226,8 @@ async def test_a_day_is_not_closed_where_it_opens_otherwise(exchange: SmallExcha
     assert found.value.reason == "PAPER_DIFFERS"
 
 
+@pytest.mark.prepared(by=first_day_closed)
 async def test_a_statement_that_was_changed_is_found(exchange: SmallExchange) -> None:
-    await first_day(exchange)
-    await end_day(exchange, DAYS[0])
     (day,) = await do(exchange, days.over)
     await do(exchange, _run, "ALTER TABLE account_statement DISABLE TRIGGER content_kept")
     await do(exchange, _run, "UPDATE account_statement SET hash = sha256('x') WHERE account = 'A.H'")
@@ -233,9 +235,8 @@ async def test_a_statement_that_was_changed_is_found(exchange: SmallExchange) ->
         await do(exchange, statements.work, day)
 
 
+@pytest.mark.prepared(by=first_day_closed)
 async def test_papers_have_the_same_bytes_each_time_and_two_languages(exchange: SmallExchange) -> None:
-    await first_day(exchange)
-    await end_day(exchange, DAYS[0])
     for found in (await statement_of(exchange, "A.H"), await statement_of(exchange, "A")):
         for kind in statement_paper.KINDS:
             made = {language: statement_paper.write(found, kind, language) for language in LANGUAGES}
@@ -321,9 +322,8 @@ async def test_the_days_to_object_are_working_days(exchange: SmallExchange) -> N
 
 
 @pytest.mark.usefixtures("configured_database")
+@pytest.mark.prepared(by=first_day_closed)
 async def test_a_clerk_writes_statements(exchange: SmallExchange, tmp_path: Any) -> None:
-    await first_day(exchange)
-    await end_day(exchange, DAYS[0])
     found = await statement_of(exchange, "A.H")
     headings, row = (await clerk(ONE, "account-statements", "list", "--account", "A.H")).splitlines()
     assert dict(zip(headings.split("\t"), row.split("\t"), strict=True))["sha256"] == found.hash.hex()
@@ -337,8 +337,7 @@ async def test_a_clerk_writes_statements(exchange: SmallExchange, tmp_path: Any)
     assert "it must be DISPUTED" in refused
 
 
+@pytest.mark.prepared(by=first_day_closed)
 async def test_only_what_a_member_disputes_is_answered(exchange: SmallExchange) -> None:
-    await first_day(exchange)
-    await end_day(exchange, DAYS[0])
     with pytest.raises(Refused, match="it must be DISPUTED"):
         await do(exchange, statements.answer, ONE, (await statement_of(exchange, "A.H")).number, "x")

@@ -75,8 +75,8 @@ def test_each_line_of_the_trade_is_posted_with_the_other_sign(sell_fee: int) -> 
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one transaction", "in two"])
+@pytest.mark.prepared(by=prepared)
 async def test_money_gold_fees_and_own_stock_are_as_before_the_trade(exchange: SmallExchange, together: bool) -> None:
-    await prepared(exchange)
     before = await own(exchange)
     if together:
         await exchange.engine_runner.trade("B.H", "A.H", 60_000, 30)
@@ -95,9 +95,9 @@ async def test_money_gold_fees_and_own_stock_are_as_before_the_trade(exchange: S
         assert (row.trade_id, row.proposed_by, row.by, row.reason) == (1, "ada", "ben", WHY)
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_a_seller_gets_back_as_own_stock_what_was_own_stock_and_no_more(exchange: SmallExchange) -> None:
     """B.H sells 5 g of bought title; A.H sells 80 g of own stock, buys 20 g and sells all of it."""
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 80)
     await exchange.trade("A.H", "B.H", 60_000, 20)
     await exchange.trade("B.H", "A.H", 60_000, 30)
@@ -110,9 +110,9 @@ async def test_a_seller_gets_back_as_own_stock_what_was_own_stock_and_no_more(ex
     assert await find_breaks(exchange) == ()
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_a_buyer_who_gives_back_own_stock_has_less_of_it(exchange: SmallExchange) -> None:
     """A.H buys 20 g of B.H, sells 20 g of bought title, and gives 20 g of own stock back for the first trade."""
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 50)
     await exchange.trade("A.H", "B.H", 60_000, 20)
     await exchange.trade("B.H", "A.H", 60_000, 20)
@@ -121,8 +121,8 @@ async def test_a_buyer_who_gives_back_own_stock_has_less_of_it(exchange: SmallEx
     assert (await own(exchange))["A.H"] == (LOT_MG - 70_000, 70_000)
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_the_last_price_is_that_of_the_newest_trade_that_stands(exchange: SmallExchange) -> None:
-    await prepared(exchange)
 
     async def last_price() -> int | None:
         async with exchange.engine.connect() as connection:
@@ -144,16 +144,16 @@ async def test_the_last_price_is_that_of_the_newest_trade_that_stands(exchange: 
     assert await last_price() == 60_300, "also when both are posted in one transaction"
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_fees_that_may_go_back_are_not_paid_out(exchange: SmallExchange) -> None:
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 30)
     await refused(exchange, "INSUFFICIENT_FEES", fee_payouts.propose, ONE, 1, "November")
     await bust(exchange, 1)
     assert await do(exchange, balances.of_kind, "fee_income", CASH) == 0
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_a_statement_shows_the_trade_and_its_annulment(exchange: SmallExchange) -> None:
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 30)
     await bust(exchange, 1)
     today = working_days.today()
@@ -163,8 +163,8 @@ async def test_a_statement_shows_the_trade_and_its_annulment(exchange: SmallExch
     assert gold[1:-1] == [("trade", "", 30_000, 30_000), ("trade_bust", "trade:1", -30_000, 0)]
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_the_paper_of_a_statement_marks_an_annulled_trade(exchange: SmallExchange) -> None:
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 30)
     await exchange.trade("B.H", "A.H", 60_000, 10)
     await bust(exchange, 1)
@@ -179,8 +179,8 @@ async def test_the_paper_of_a_statement_marks_an_annulled_trade(exchange: SmallE
     assert statement_paper.write(found, "pdf", "zh").startswith(b"%PDF")
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_an_annulment_with_other_terms_than_the_trade_s_is_not_posted(exchange: SmallExchange) -> None:
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 30)
     reached = exchange.engine_runner.engine.sequence
     deal = (1, "AU", 60_000, 29_000, 1_740_000, 1, 2, "B.H", "A.H", 0, 174, 174)
@@ -198,8 +198,8 @@ async def entries(connection: AsyncConnection) -> list[str]:
     return list(await connection.scalars(query.order_by(ledger_entry.c.sequence)))
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_gold_that_was_taken_out_is_missing(exchange: SmallExchange) -> None:
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 30)
     await exchange.engine_runner.run(HoldingAdjust("B.H", "AU", -1_000, "taken out"))
     given = (await trades(exchange))[1]
@@ -209,9 +209,9 @@ async def test_gold_that_was_taken_out_is_missing(exchange: SmallExchange) -> No
     assert exchange.held("B.H", "AU") == 29_000
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_a_closed_day_counts_the_trades_that_stand(exchange: SmallExchange) -> None:
     """Prices and bulletin are without the annulled trade; the statement shows it and what took it back."""
-    await prepared(exchange)
     await end_day(exchange, DAYS[0])
     for price, grams in ((60_000, 10), (90_000, 5)):
         await exchange.trade("B.H", "A.H", price, grams)
@@ -236,8 +236,8 @@ async def test_a_closed_day_counts_the_trades_that_stand(exchange: SmallExchange
     assert (content["cash"]["other"], content["metal"][0]["other"]) == (450_045, -5_000)
 
 
+@pytest.mark.prepared(by=prepared)
 async def test_gold_that_was_bought_is_sold_before_own_stock(exchange: SmallExchange) -> None:
-    await prepared(exchange)
     await exchange.trade("B.H", "A.H", 60_000, 20)
     assert await own(exchange) == {"A.H": (LOT_MG - 20_000, 20_000), "B.H": (0, 0)}
     await exchange.engine_runner.trade("A.H", "B.H", 60_000, 10)

@@ -1,64 +1,90 @@
 """A simulated year closes every day without a break, and any day gives the same bytes again.
 
-``pytest -n 0 -m slow tests/settlement/year --days 250 --trades 2000 --seed S`` runs the year and prints a line a day; a
-short one is in the suite.
+``pytest -n 0 -m slow tests/settlement/year --days 250 --trades 2000 --seed S`` runs the year and prints a line a day;
+a few days are a campaign, and two short ones are in the suite.
 """
 
+import asyncio
 import faulthandler
+import json
+import os
 import secrets
-from random import Random
+import sys
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from settlement.base import audit
-from settlement.ledger import chain, own_stock
-from tests.settlement.small_exchange import SmallExchange, find_breaks
-from tests.settlement.year.year import Closed, Year, summary
-
-DAYS, TRADES = 4, 60
+from tests.moved_clock import MovedClock
 
 
-async def live(exchange: SmallExchange, seed: int, days: int, trades: int, again_every: int) -> list[Closed]:
-    """Let days pass; compute some of those that were closed again, and prove the chains at the end."""
-    year = Year(exchange, seed, trades)
-    await year.open()
-    dice = Random(seed)
-    closed: list[Closed] = []
-    async for one in year.run(days):
-        closed.append(one)
-        when = "night, day" if one.night else "day"
-        print(
-            f"{one.day} {when}: {one.trades} trades in {one.lived_s:.1f} s, closed in {one.close_s:.1f} s", flush=True
-        )
-        if len(closed) % again_every == 0:
-            old = dice.choice(closed).day
-            assert await year.recomputed(old), old
-    assert await find_breaks(exchange) == ()
-    async with exchange.engine.connect() as connection:
-        await audit.verify(connection)
-        await chain.verify(connection)
-        assert await own_stock.differences(connection) == []
-    print(f"seed {seed}: {summary(closed, year.done)}", flush=True)
-    return closed
+async def lived(
+    clock: MovedClock, days: int, trades: int, seed: int, again_every: int
+) -> tuple[list[str], dict[str, Any]]:
+    """Run the program, and return its line of each day and its summary."""
+    numbers = {"days": days, "trades": trades, "seed": seed, "again-every": again_every}
+    arguments = [part for name, value in numbers.items() for part in (f"--{name}", str(value))]
+    command = (sys.executable, "-m", "tests.settlement.year.live", *arguments)
+    environment, pipe = {**os.environ, **clock.environment}, asyncio.subprocess.PIPE
+    program = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe)
+    assert program.stdout is not None
+    lines: list[str] = []
+    try:
+        async for line in program.stdout:
+            print(line.decode().rstrip(), flush=True)
+            lines.append(line.decode())
+        assert await program.wait() == 0
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
+    return [line for line in lines if " trades in " in line], json.loads(lines[-1])
 
 
-async def test_a_few_days_close_and_are_the_same_again(exchange: SmallExchange) -> None:
+def check(lines: list[str], found: dict[str, Any], days: int, trades: int) -> None:
+    """Check that each day was closed, that fees accrued for every calendar day, and that everybody traded."""
+    assert (len(lines), found["days"]) == (days, days)
+    assert found["trades"] >= days * trades // 2
+    first, last = (date.fromisoformat(lines[place].split()[0]) for place in (0, -1))
+    calendar_days = (last - first) // timedelta(days=1) + 1
+    for kind in ("STORAGE_OWN", "STORAGE_BOUGHT"):
+        assert found[f"days with {kind}"] >= calendar_days, kind
+
+
+async def test_two_days_close_and_are_the_same_again(moved_clock: MovedClock) -> None:
     seed = secrets.randbelow(2**32)
-    print("seed", seed)
-    closed = await live(exchange, seed, DAYS, TRADES, 2)
-    assert len(closed) == DAYS
-    assert all(one.trades >= TRADES // 2 for one in closed)
+    lines, found = await lived(moved_clock, 2, 30, seed, 2)
+    check(lines, found, 2, 30)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+async def test_three_weeks_close_and_are_the_same_again(moved_clock: MovedClock) -> None:
+    """Long enough that statements are accepted by time, counts are held and load-outs become overdue."""
+    lines, found = await lived(moved_clock, 15, 60, secrets.randbelow(2**32), 5)
+    check(lines, found, 15, 60)
+    for happened in (
+        "breaks of the books",
+        "breaks of the warehouse",
+        "counts",
+        "load-outs",
+        "withdrawals",
+        "deposits",
+    ):
+        assert found[happened] > 0, happened
+    assert found["statements ACCEPTED"] > found["statements confirmed"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 async def test_a_year_closes_every_day(
-    exchange: SmallExchange, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+    moved_clock: MovedClock, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faulthandler.cancel_dump_traceback_later()
     given = pytestconfig.option.seed
     seed = secrets.randbelow(2**32) if given is None else given
+    days, trades = pytestconfig.option.days, pytestconfig.option.trades
     with capsys.disabled():
         print(f"\nseed {seed}", flush=True)
-        closed = await live(exchange, seed, pytestconfig.option.days, pytestconfig.option.trades, 5)
-    assert len(closed) == pytestconfig.option.days
+        lines, found = await lived(moved_clock, days, trades, seed, 5)
+    check(lines, found, days, trades)

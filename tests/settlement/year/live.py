@@ -1,0 +1,83 @@
+"""The simulated year as a program: ``python -m tests.settlement.year.live --days 250 --trades 2000 --seed S``.
+
+It runs with its own Valkey and PostgreSQL, all on the moved clock of its environment (``tests.moved_clock``). It prints
+a line a day, and at the end one JSON object.
+"""
+
+import argparse
+import asyncio
+import json
+from datetime import date
+from random import Random
+
+from goldx.hosting.embedded import temporary_servers
+from goldx.streams import redis_client
+from settlement.base import audit, database
+from settlement.ledger import chain, own_stock
+from settlement.service.process import Settlement
+from tests.settlement.engine_runner import EngineRunner
+from tests.settlement.small_exchange import SmallExchange, find_breaks
+from tests.settlement.year.happenings import Clock, Life
+from tests.settlement.year.year import Closed, Year, outcome, summary
+
+SHARD = "year"
+
+
+async def live(exchange: SmallExchange, service: Settlement, given: argparse.Namespace) -> None:
+    """Let days pass; compute some of those that were closed again, and prove the chains at the end."""
+
+    async def begin_day(day: date) -> None:
+        await service.begin_day(day)
+
+    life = Life(exchange, Random(given.seed), Clock(), begin_day)
+    year = Year(life, given.trades)
+    await year.open()
+    dice = Random(given.seed)
+    closed: list[Closed] = []
+    async for one in year.run(given.days):
+        closed.append(one)
+        when = "night, day" if one.night else "day"
+        lived, took = f"{one.lived_s:.1f} s", f"{one.close_s:.1f} s"
+        print(f"{one.day} {when}: {one.trades} trades in {lived}, closed in {took}", flush=True)
+        again = dice.choice(closed).day
+        if len(closed) % given.again_every == 0:
+            assert await year.recomputed(again), again
+            life.done["days computed again"] += 1
+    assert await find_breaks(exchange) == ()
+    async with exchange.engine.connect() as connection:
+        await audit.verify(connection)
+        await chain.verify(connection)
+        assert await own_stock.differences(connection) == []
+        life.done += await outcome(connection)
+    print(json.dumps({"seed": given.seed, **summary(closed, life.done)}), flush=True)
+
+
+async def run(given: argparse.Namespace) -> None:
+    """Start the servers and the exchange, and let it live."""
+    async with temporary_servers(durable=False) as (valkey, postgres):
+        await database.migrate(postgres.url)
+        engine = database.connect(postgres.url)
+        redis = redis_client.connect(valkey.url)
+        exchange = SmallExchange(engine, EngineRunner(redis, SHARD), SHARD, run=0)
+        await exchange.build()
+        service = Settlement(postgres.url, valkey.url, SHARD)
+        try:
+            await live(exchange, service, given)
+        finally:
+            await service.close()
+            await redis.aclose()
+            await engine.dispose()
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--days", type=int, required=True, help="trading days")
+    parser.add_argument("--trades", type=int, required=True, help="trades of each day")
+    parser.add_argument("--seed", type=int, required=True, help="what everything is chosen by")
+    parser.add_argument("--again-every", type=int, default=5, help="days after which a closed one is computed again")
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
