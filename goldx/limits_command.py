@@ -81,6 +81,7 @@ def set_limits(member: str, account: str | None, reason: str, key_file: Path, ur
     """
     # Loaded here, so that --help does without it.
     from goldx.hosting.operator_request import give_command
+    from goldx.protocol.limit_commands import LimitsSet
     from goldx.protocol.units import BadValue
 
     known = _limits_of(_read(f"/v1/limits/{member}", key_file, url), account)
@@ -91,7 +92,7 @@ def set_limits(member: str, account: str | None, reason: str, key_file: Path, ur
             known[name] = int(value) if name == "max_open_orders" and value.isdecimal() else value
     params = {"member": member, **known} | ({} if account is None else {"account": account})
     try:
-        answer = give_command("limits.set", params, reason, key_file, url)
+        answer = give_command(LimitsSet.method, params, reason, key_file, url)
     except BadValue as error:
         raise click.BadParameter(str(error)) from error
     for event in answer["events"]:

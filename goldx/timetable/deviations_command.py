@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from goldx.hosting.operator_request import give_command
+from goldx.protocol.commands import TimetableDelay, TimetableHold
 from goldx.protocol.units import BadValue
 from goldx.timetable.calendar import OutsideCalendar
 from goldx.timetable.calendar_command import DAY, FILE
@@ -36,7 +37,7 @@ def _as_operator(command: Callable[..., None]) -> Callable[..., None]:
 @_as_operator
 def hold(symbol: str, reason: str, key_file: Path, url: str | None) -> None:
     """Hold the timetable of SYMBOL: it stays in its phase until it is released."""
-    _give("timetable.hold", {"symbol": symbol, "held": True}, reason, key_file, url)
+    _give(TimetableHold.method, {"symbol": symbol, "held": True}, reason, key_file, url)
 
 
 @click.command()
@@ -44,7 +45,7 @@ def hold(symbol: str, reason: str, key_file: Path, url: str | None) -> None:
 @_as_operator
 def release(symbol: str, reason: str, key_file: Path, url: str | None) -> None:
     """Release the timetable of SYMBOL: it enters at once the phase that is planned for now."""
-    _give("timetable.hold", {"symbol": symbol, "held": False}, reason, key_file, url)
+    _give(TimetableHold.method, {"symbol": symbol, "held": False}, reason, key_file, url)
 
 
 @click.command()
@@ -97,7 +98,7 @@ def delay(
         "last_at": steps[ends].planned_at,
         "delay_ms": minutes * MINUTE_MS,
     }
-    _give("timetable.delay", params, reason, key_file, url)
+    _give(TimetableDelay.method, params, reason, key_file, url)
 
 
 def _find(steps: tuple[PlannedStep, ...], text: str) -> int:

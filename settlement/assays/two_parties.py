@@ -97,7 +97,7 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
     terms = (await acceptance.terms(connection))[row.symbol]
     values = {
         "lot_id": lot_id,
-        "status": "OPEN",
+        "status": ASSAY_EXCHANGE.steps["open"].after,
         "split_limit_e5": SPLIT_LIMIT_E5[row.form],
         "opened_at": now_ms(),
         "fineness_rule": terms.fineness_rule,
@@ -110,7 +110,7 @@ async def begin(connection: AsyncConnection, by: str, lot_id: int, a: str, b: st
             "assay_exchange_no": number,
             "party": party,
             "laboratory": code,
-            "status": "INVITED",
+            "status": ASSAY_PARTY.steps["invite"].after,
             "sample_no": samples[party].sample_no,
         }
         for party, code in (("A", a), ("B", b))
@@ -200,7 +200,7 @@ async def report(connection: AsyncConnection, by: str, number: int, result: Resu
         "assay_exchange_no": number,
         "party": "UMPIRE",
         "laboratory": result.laboratory,
-        "status": "REVEALED",
+        "status": ASSAY_PARTY.steps["report"].after,
         "sample_no": samples["UMPIRE"].sample_no,
         "assay_id": recorded[0],
     }

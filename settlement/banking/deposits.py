@@ -26,7 +26,7 @@ from settlement.base.refusal import Refused
 from settlement.base.spelling import fold
 from settlement.base.sub_accounts import is_trading_account
 from settlement.base.texts import printable
-from settlement.documents.ledger import BANK_REFERENCE_USED
+from settlement.documents.ledger import BANK_REFERENCE_USED, CASH_DONE, CASH_SENDING
 from settlement.ledger import arrears, cash
 from settlement.tables.banking import bank_entry, bank_item, bank_match, bank_statement
 from settlement.tables.ledger import cash_transfer, trading_account
@@ -244,21 +244,21 @@ async def _take_back(connection: AsyncConnection, by: str, row: Row[Any]) -> Dep
         )
     (original,) = meant
     why = f"it takes back payment {original.item_no}"
-    if original.status == "SENDING":
+    if original.status == CASH_SENDING:
         return _left(row, f"{why}, whose money is on its way to the engine")
     rejected = await payouts.back_of(connection, original.cash_id)
     if rejected is not None and not await _is_tied(connection, rejected.cash_id):
         undone = await undoing.find(connection, rejected.cash_id)
         status = None if undone is None else undone.status
-        if status == "SENDING":
+        if status == CASH_SENDING:
             return _left(row, f"{why}, which was paid after all: money that came back is on its way out again")
-        if status != "DONE":
+        if status != CASH_DONE:
             why += ", which the bank had rejected: its money came back then"
             await undoing.end(
                 connection, by, rejected.cash_id, f"payment {row.item_no} returned what the bank had paid"
             )
             return await _tie(connection, by, row, rejected, why)
-    if original.status == "DONE":
+    if original.status == CASH_DONE:
         payment = cash.StatedPayment(row.item_no, "RETURN", why, original.item_no)
         return await _propose(connection, by, row, original.account_name, payment)
     await cash.declined(connection, by, [original.cash_id])

@@ -22,7 +22,7 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.base.texts import printable
-from settlement.documents.banking import PAYEE_ACCOUNT, WITHDRAWAL_UNSENT
+from settlement.documents.banking import PAYEE_ACCOUNT, PAYEE_LIVE, WITHDRAWAL_UNSENT
 from settlement.tables.withdrawals import payee_account
 
 HOUR_MS: Final = 3_600_000
@@ -38,7 +38,7 @@ async def propose(connection: AsyncConnection, by: str, member: str, payee: payo
         "name": printable("name", payee.name, 140),
         "account_number": printable("account_number", "".join(payee.account.split()), 34, 4),
         "bank": printable("bank", payee.bank, 140),
-        "status": "PROPOSED",
+        "status": PAYEE_ACCOUNT.steps["propose"].after,
     }
     await audit.lock(connection)
     await standings.require_active(connection, "member", member)
@@ -94,7 +94,7 @@ async def usable(connection: AsyncConnection, member: str, number: int) -> Row[A
     """Return a live account of a member. Raises BadValue for another, Refused (PAYEE_WAITS) before its first use."""
     query = select(payee_account).where(payee_account.c.payee_no == number, payee_account.c.member == member)
     row = (await connection.execute(query)).first()
-    if row is None or row.status != "LIVE":
+    if row is None or row.status != PAYEE_LIVE:
         raise BadValue("payee", number, f"the number of a live account of {member} at a bank")
     if row.usable_at > now_ms():
         since = datetime.fromtimestamp(row.usable_at // 1_000, payouts.SHANGHAI)

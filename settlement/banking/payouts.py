@@ -25,7 +25,7 @@ from settlement.base.refusal import Refused
 from settlement.base.spelling import same
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
-from settlement.documents.ledger import BANK_REFERENCE_USED
+from settlement.documents.ledger import BANK_REFERENCE_USED, CASH_DONE, CASH_PROPOSED
 from settlement.ledger import cash, stops
 from settlement.tables.banking import (
     PAYMENT_FORMATS,
@@ -173,7 +173,7 @@ async def send(connection: AsyncConnection, by: str, bank_account: str, form: st
     await audit.lock(connection)
     account = await accounts.find(connection, bank_account)
     cancelled = exists().where(withdrawal.c.cash_id == payment_order.c.cash_id, withdrawal.c.status == "CANCELLED")
-    ready = _orders().where(cash_transfer.c.status == "DONE", payment_in_file.c.cash_id.is_(None), ~cancelled)
+    ready = _orders().where(cash_transfer.c.status == CASH_DONE, payment_in_file.c.cash_id.is_(None), ~cancelled)
     waiting = list(await connection.execute(ready.order_by(payment_order.c.cash_id)))
     why = await stops.of(connection, [row.cash_id for row in waiting])
     stopped = tuple(
@@ -318,7 +318,7 @@ async def paid(connection: AsyncConnection, by: str, cash_id: int) -> str:
     back = await back_of(connection, cash_id)
     if back is None:
         return ""
-    if back.status != "PROPOSED":
+    if back.status != CASH_PROPOSED:
         why = f"the bank has paid cash {cash_id} after all, which it had rejected"
         undone = await undoing.undo(connection, by, back.cash_id, "PAID_AFTER_ALL", why)
         return f"the bank had rejected it, and its money is back: {undone}"

@@ -117,7 +117,11 @@ def reference_of(text: str) -> str:
 
 
 def fen_of(field: str, number: Decimal | str) -> int:
-    """Return an amount of CNY with a point as fen. Raises BadValue for anything but a number of whole fen."""
+    """Return an amount of CNY with a point as fen. Raises BadValue for anything but a number of whole fen.
+
+    Banks write amounts that ``units.parse_money`` refuses, such as ``10.000``, ``0012.50``, ``5.`` and ``+5``, and the
+    reader of MT940 gives a Decimal. Which texts a format allows, its reader has checked before.
+    """
     try:
         fen = Decimal(number) * 100
         whole = int(fen)

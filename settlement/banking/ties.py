@@ -68,7 +68,7 @@ async def tie(connection: AsyncConnection, by: str, items: Sequence[int], cash: 
     rows, total = await _check(connection, payments, money)
     row = {"payments": payments, "money": money, "amount_fen": total, "why": reason}
     alone = await _may_alone(connection, payments, money)
-    status = "TIED" if alone else "PROPOSED"
+    status = BANK_TIE.steps["tie" if alone else "propose"].after
     added = insert(bank_tie).values({**row, "status": status}).returning(bank_tie.c.tie_no)
     number = int((await connection.execute(added)).scalar_one())
     summary = {"tie": number, "payments": payments, "money": money, "amount": format_money(total), "reason": reason}

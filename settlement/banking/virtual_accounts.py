@@ -68,7 +68,12 @@ async def propose_end(connection: AsyncConnection, by: str, number: str, from_da
         raise BadValue("number", number, "a virtual account, as `goldx clerk bank virtual-accounts` lists them")
     if row.ended_from is not None:
         raise Refused("ILLEGAL_STEP", f"virtual account {row.number} has an end already, {row.ended_from}")
-    values = {"number": row.number, "from_day": from_day, "reason": reason, "status": "PROPOSED"}
+    values = {
+        "number": row.number,
+        "from_day": from_day,
+        "reason": reason,
+        "status": VIRTUAL_ACCOUNT_END.steps["propose"].after,
+    }
     try:
         added = insert(virtual_account_end).values(values).returning(virtual_account_end.c.end_no)
         end_no = int((await connection.execute(added)).scalar_one())

@@ -31,6 +31,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.base.texts import printable
 from settlement.documents.banking import BANK_TIE, BANK_VOID
+from settlement.documents.ledger import CASH_DONE, CASH_PROPOSED, CASH_SENDING
 from settlement.ledger import cash
 from settlement.reconciliation import breaks
 from settlement.reconciliation.break_areas import BANK_SCOPE
@@ -63,7 +64,7 @@ async def propose(
     if found.void_order is not None:
         raise Refused("ILLEGAL_STEP", f"statement {statement_no} is voided already")
     waits = select(bank_void.c.void_no).where(
-        bank_void.c.status == "PROPOSED", bank_void.c.statements.op("@>")(_array([statement_no]))
+        bank_void.c.status == BANK_VOID.steps["propose"].after, bank_void.c.statements.op("@>")(_array([statement_no]))
     )
     if (waiting := await connection.scalar(waits.limit(1))) is not None:
         raise Refused("PROPOSED_ALREADY", f"void {waiting} of statement {statement_no} waits for another person")
@@ -71,10 +72,15 @@ async def propose(
     if later and not with_later:
         raise _followed(found, later)
     numbers = [statement_no, *later]
-    values = {"statement_no": statement_no, "statements": numbers, "reason": reason, "status": "PROPOSED"}
+    values = {
+        "statement_no": statement_no,
+        "statements": numbers,
+        "reason": reason,
+        "status": BANK_VOID.steps["propose"].after,
+    }
     added = insert(bank_void).values(values).returning(bank_void.c.void_no)
     number = int((await connection.execute(added)).scalar_one())
-    booked = [row for row in await _ties(connection, numbers) if row.how in CREATED and row.status == "DONE"]
+    booked = [row for row in await _ties(connection, numbers) if row.how in CREATED and row.status == CASH_DONE]
     summary = {
         "void": number,
         "statement": statement_no,
@@ -172,10 +178,10 @@ async def _check(connection: AsyncConnection, row: Row[Any]) -> None:
 async def _check_still(connection: AsyncConnection, ties: Sequence[Row[Any]]) -> None:
     """Raise Refused (ILLEGAL_STEP) while money that must be undone, or is being undone, is on its way to the engine."""
     for row in ties:
-        moving = [row.cash_id] if row.how in CREATED and row.status == "SENDING" else []
+        moving = [row.cash_id] if row.how in CREATED and row.status == CASH_SENDING else []
         if row.cash_id is not None and (back := await payouts.back_of(connection, row.cash_id)) is not None:
             undone = await undoing.find(connection, back.cash_id)
-            moving += [undone.attempt] if undone is not None and undone.status == "SENDING" else []
+            moving += [undone.attempt] if undone is not None and undone.status == CASH_SENDING else []
         if moving:
             raise Refused("ILLEGAL_STEP", f"cash {moving[0]} is on its way to the engine: approve when it has answered")
 
@@ -198,14 +204,14 @@ async def _undo_ties(connection: AsyncConnection, by: str, ties: Sequence[Row[An
 async def _undo_money(connection: AsyncConnection, by: str, ties: Sequence[Row[Any]], why: str) -> list[str]:
     """Undo the money behind ties; return what became of it."""
     notes: list[str] = []
-    done = {row.item_no: row for row in ties if row.how in CREATED and row.status == "DONE"}
+    done = {row.item_no: row for row in ties if row.how in CREATED and row.status == CASH_DONE}
     paired: set[int] = set()
     for row in ties:
-        if row.how in CREATED and row.status == "PROPOSED":
+        if row.how in CREATED and row.status == CASH_PROPOSED:
             await cash.declined(connection, by, [row.cash_id])
             await proposals.lapse(connection, by, "cash", [row.cash_id])
             notes.append(f"cash {row.cash_id} is declined")
-        elif row.how == "RETURN" and row.status == "DONE" and (original := done.get(row.against_item)) is not None:
+        elif row.how == "RETURN" and row.status == CASH_DONE and (original := done.get(row.against_item)) is not None:
             # The bank's own return has undone it already; neither stands.
             await undoing.pair(connection, by, original.cash_id, row.cash_id, "VOIDED", why)
             paired |= {original.cash_id, row.cash_id}
@@ -230,7 +236,7 @@ async def _not_paid(connection: AsyncConnection, by: str, cash_id: int, why: str
     undone = await undoing.find(connection, back.cash_id)
     if undone is None:
         return []
-    if undone.status == "DONE":
+    if undone.status == CASH_DONE:
         return [str(await undoing.undo(connection, by, undone.attempt, "VOIDED", why))]
     return [await undoing.end(connection, by, back.cash_id, why)]
 

@@ -64,7 +64,7 @@ async def propose(connection: AsyncConnection, by: str, limits: Limits, account:
     await audit.lock(connection)
     if account is not None:
         await check_trading_account(connection, account)
-    row = {**limits._asdict(), "account": account, "status": "PROPOSED"}
+    row = {**limits._asdict(), "account": account, "status": WITHDRAWAL_LIMIT.steps["propose"].after}
     added = await connection.execute(insert(withdrawal_limit).values(row).returning(withdrawal_limit.c.limit_no))
     before = await of(connection, account)
     summary = {"account": account or "all others", "wait_hours": f"{before.wait_hours} to {limits.wait_hours}"}

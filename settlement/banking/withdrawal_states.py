@@ -29,7 +29,7 @@ from goldx.protocol.units import BadValue
 from settlement.base.filters import check_known
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.documents.banking import WITHDRAWAL_SEEN, WITHDRAWAL_STATES
-from settlement.documents.ledger import BANK_REFERENCE_USED
+from settlement.documents.ledger import BANK_REFERENCE_USED, CASH_DONE, CASH_PROPOSED, CASH_SENDING, CASH_TRANSFER
 from settlement.tables.banking import (
     bank_match,
     payment_answer,
@@ -59,7 +59,7 @@ def _came_back(*statuses: str) -> tuple[ColumnElement[bool], ColumnElement[bool]
         .where(
             undone_money.c.cash_id == money.c.cash_id,
             undone_money.c.ended.is_(None),
-            *((out_again.c.status == "DONE",) if statuses == ("DONE",) else ()),
+            *((out_again.c.status == CASH_DONE,) if statuses == (CASH_DONE,) else ()),
         )
     )
     rejected = (
@@ -84,15 +84,15 @@ def query() -> Select[Any]:
     """Return the query of all withdrawals, each with its state, its payee, its file and the reason of its end."""
     back = cash_transfer.alias()
     rejected, returned = _came_back(*BANK_REFERENCE_USED)
-    rejection_done, return_done = _came_back("DONE")
+    rejection_done, return_done = _came_back(CASH_DONE)
     tied = exists().where(bank_match.c.cash_id == withdrawal.c.cash_id)
     accepted = exists().where(payment_answer.c.cash_id == withdrawal.c.cash_id, payment_answer.c.answer == "ACCEPTED")
     status, money = withdrawal.c.status, cash_transfer.c.status
     state = case(
         (status != _after("accept"), status),
-        (money == "PROPOSED", status),
-        (money == "SENDING", _after("approve")),
-        (money != "DONE", money),
+        (money == CASH_PROPOSED, status),
+        (money == CASH_SENDING, _after("approve")),
+        (money != CASH_DONE, money),
         (returned, _after("return")),
         (rejected, _after("reject")),
         (or_(tied, accepted), _after("pay")),
@@ -106,9 +106,13 @@ def query() -> Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    reason = case((rejected, answer), (money == "REFUSED", cash_transfer.c.reason), else_=withdrawal.c.reason)
-    never_left = or_(money.is_(None), money != "DONE")
-    returned_to_holding = or_(rejection_done, return_done, back.c.status == "DONE")
+    reason = case(
+        (rejected, answer),
+        (money == CASH_TRANSFER.steps["refuse"].after, cash_transfer.c.reason),
+        else_=withdrawal.c.reason,
+    )
+    never_left = or_(money.is_(None), money != CASH_DONE)
+    returned_to_holding = or_(rejection_done, return_done, back.c.status == CASH_DONE)
     return (
         select(
             *(column for column in withdrawal.c if column.name != "reason"),
@@ -120,7 +124,7 @@ def query() -> Select[Any]:
             state.label("state"),
             reason.label("reason"),
             func.coalesce(or_(never_left, returned_to_holding), False).label("money_back"),
-            func.coalesce(and_(status == _after("cancel"), money == "DONE", back.c.cash_id.is_(None)), False).label(
+            func.coalesce(and_(status == _after("cancel"), money == CASH_DONE, back.c.cash_id.is_(None)), False).label(
                 "owed"
             ),
         )

@@ -11,7 +11,7 @@ from settlement.base import audit, changes
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.steps import allow, check_another
-from settlement.documents.kinds import PROPOSAL
+from settlement.documents.kinds import APPROVED, DECLINED, PROPOSAL, PROPOSED
 from settlement.tables.base import proposal
 
 
@@ -40,7 +40,7 @@ async def propose(
     connection: AsyncConnection, by: str, kind: str, subjects: Sequence[int], summary: Mapping[str, Any]
 ) -> int:
     """Record a proposal and return its number."""
-    row = {"kind": kind, "subjects": list(subjects), "summary": dict(summary), "status": "PROPOSED"}
+    row = {"kind": kind, "subjects": list(subjects), "summary": dict(summary), "status": PROPOSED}
     added = insert(proposal).values(**row, proposed_by=by, proposed_at=now_ms()).returning(proposal.c.proposal_id)
     number = int((await connection.execute(added)).scalar_one())
     await audit.record(connection, audit.Act(by, f"{kind}.propose", f"proposal:{number}", dict(summary)))
@@ -58,8 +58,8 @@ async def decide(connection: AsyncConnection, by: str, proposal_id: int, decisio
     row = (await connection.execute(wanted)).first()
     if row is None:
         raise BadValue("proposal", proposal_id, "the number of a proposal")
-    allow(PROPOSAL, "approve" if decision == "APPROVED" else "decline", proposal_id, row.status)
-    if decision == "APPROVED":
+    allow(PROPOSAL, "approve" if decision == APPROVED else "decline", proposal_id, row.status)
+    if decision == APPROVED:
         check_another(PROPOSAL, "approve", proposal_id, by, row.proposed_by)
         await changes.check_unchanged(connection, proposal_id, row.kind, row.subjects)
     values = {"status": decision, "decided_by": by, "decided_at": now_ms()}
@@ -75,8 +75,8 @@ async def lapse(connection: AsyncConnection, by: str, kind: str, subjects: Seque
     The proposals count as declined, by ``by``.
     """
     about = proposal.c.subjects.op("&&")(literal(list(subjects), proposal.c.subjects.type))
-    ending = update(proposal).where(proposal.c.kind == kind, proposal.c.status == "PROPOSED", about)
-    values = {"status": "DECLINED", "decided_by": proposal.c.proposed_by, "decided_at": now_ms()}
+    ending = update(proposal).where(proposal.c.kind == kind, proposal.c.status == PROPOSED, about)
+    values = {"status": DECLINED, "decided_by": proposal.c.proposed_by, "decided_at": now_ms()}
     ended = await connection.execute(ending.values(values).returning(proposal.c.proposal_id))
     acts = [audit.Act(by, f"{kind}.lapsed", f"proposal:{number}") for number in sorted(ended.scalars())]
     await audit.record_all(connection, acts)
@@ -84,7 +84,7 @@ async def lapse(connection: AsyncConnection, by: str, kind: str, subjects: Seque
 
 async def waiting(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Proposal]:
     """Return the proposals that nobody has decided yet, oldest first."""
-    return await listing(connection, page, status="PROPOSED")
+    return await listing(connection, page, status=PROPOSED)
 
 
 async def find(connection: AsyncConnection, proposal_id: int) -> Proposal:
@@ -107,7 +107,7 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL, *, statu
 async def newest(connection: AsyncConnection, kind: str, subjects: Sequence[int]) -> Proposal:
     """Return the newest approved proposal of a kind about these documents. Raises BadValue if there is none."""
     about = proposal.c.subjects.op("@>")(literal(list(subjects), proposal.c.subjects.type))
-    query = select(*_COLUMNS).where(proposal.c.kind == kind, proposal.c.status == "APPROVED", about)
+    query = select(*_COLUMNS).where(proposal.c.kind == kind, proposal.c.status == APPROVED, about)
     row = (await connection.execute(query.order_by(proposal.c.proposal_id.desc()).limit(1))).first()
     if row is None:
         raise BadValue("proposal", kind, "one that is approved")

@@ -14,6 +14,7 @@ from goldx.protocol.units import BadValue
 from settlement.base import audit, registry
 from settlement.base.database import among
 from settlement.base.refusal import Refused
+from settlement.documents.kinds import APPROVED
 from settlement.documents.machine import ENGINE, PROPOSAL, Machine, Step
 from settlement.tables.base import proposal
 
@@ -56,7 +57,7 @@ async def authorize(
     if step.people == 2 and step.first == PROPOSAL:
         approved = select(proposal.c.proposal_id).where(
             proposal.c.kind == (agreed or machine.kind),
-            proposal.c.status == "APPROVED",
+            proposal.c.status == APPROVED,
             proposal.c.decided_by == by,
             proposal.c.subjects.op("@>")(literal(list(numbers), proposal.c.subjects.type)),
         )

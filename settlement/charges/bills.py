@@ -58,7 +58,7 @@ async def _write(connection: AsyncConnection, by: str, account: str, ufen: int, 
         "account": account,
         "exact_ufen": ufen,
         "amount_fen": fen,
-        "status": "PROPOSED",
+        "status": FEE_BILL.steps["propose"].after,
         "arrear": any(arrears.values()),
         "made_at": now_ms(),
     }

@@ -158,7 +158,7 @@ async def propose(connection: AsyncConnection, by: str, name: str, value: int, f
         raise BadValue("value", shown(name, value)[0], "0 to " + " ".join(shown(name, LARGEST)))
     if from_day <= (last := await _last_begun(connection)):
         raise BadValue("from_day", from_day.isoformat(), f"a day that has not begun: later than {last}")
-    row = {"name": name, "value": value, "from_day": from_day, "status": "PROPOSED"}
+    row = {"name": name, "value": value, "from_day": from_day, "status": TARIFF.steps["propose"].after}
     try:
         added = await connection.execute(insert(tariff).values(row).returning(tariff.c.tariff_no))
     except IntegrityError as error:

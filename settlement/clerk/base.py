@@ -13,6 +13,7 @@ from settlement.base.units import in_units
 from settlement.clerk.group import ANYBODY, act, clerk, joined, read, show
 from settlement.clerk.options import DAY, NUMBER
 from settlement.documents.kinds import PROPOSAL, PROPOSED
+from settlement.documents.ledger import OUTBOX, OUTBOX_DONE
 from settlement.service import documents, movements, waiting
 from settlement.service.commands import on_database
 from settlement.service.listings import PAGE
@@ -141,8 +142,8 @@ def _say_what_came(numbers: tuple[int, ...], seconds: int) -> None:
         if not found.answers:
             click.echo(f"proposal {found.proposal_id}: {found.kind} is done; the engine is not concerned")
         for answer in found.answers:
-            bad |= answer.status != "DONE"
-            said = {"DONE": "done", "REFUSED": f"refused by the engine: {answer.reason}"}
+            bad |= answer.status != OUTBOX_DONE
+            said = {OUTBOX_DONE: "done", OUTBOX.steps["refuse"].after: f"refused by the engine: {answer.reason}"}
             waiting = f"{answer.status}: no answer of the engine yet; `clerk proposal {found.proposal_id}` has it later"
             click.echo(f"proposal {found.proposal_id}: {answer.reference} {said.get(answer.status, waiting)}")
     if bad:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BASIS_POINTS, half_up
 from settlement.base.database import among
 from settlement.charges.accruals import UFEN
+from settlement.documents.ledger import OUTBOX_DONE
 from settlement.ledger.busts import standing
 from settlement.tables.charges import fee_accrual, fee_bill
 from settlement.tables.ledger import outbox, trade, trading_account
@@ -96,7 +97,7 @@ async def _custody(
     paid = select(fee_bill.c.bill_no, fee_bill.c.account, trading_account.c.member, outbox.c.sequence)
     paid = paid.join(outbox, (outbox.c.subject == fee_bill.c.bill_no) & (outbox.c.kind == "fee"))
     paid = paid.join(trading_account, trading_account.c.account == fee_bill.c.account)
-    paid = paid.where(outbox.c.status == "DONE", outbox.c.sequence.between(first, last))
+    paid = paid.where(outbox.c.status == OUTBOX_DONE, outbox.c.sequence.between(first, last))
     bills = [
         row
         for row in await connection.execute(paid.order_by(fee_bill.c.account, fee_bill.c.bill_no))

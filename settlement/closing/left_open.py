@@ -15,7 +15,8 @@ from settlement.documents.banking import WITHDRAWAL_UNDECIDED
 from settlement.documents.charges import BILL_UNPAID
 from settlement.documents.counts import COUNT_OPEN
 from settlement.documents.custody import TRANSFER
-from settlement.documents.ledger import OUTBOX_OPEN
+from settlement.documents.kinds import PROPOSED
+from settlement.documents.ledger import CASH_DONE, OUTBOX_OPEN
 from settlement.documents.load_outs import CLAIM, UNCOLLECTED
 from settlement.documents.lots import AT_WAREHOUSE, GONE, IN_POOL
 from settlement.documents.reconciliation import BREAK_LISTED
@@ -67,7 +68,7 @@ async def listing(connection: AsyncConnection, day: date) -> list[Open]:
 
 async def _movements(connection: AsyncConnection) -> list[Open]:
     """Return proposals, items that the engine has not answered, and breaks."""
-    waiting = select(proposal).where(proposal.c.status == "PROPOSED").order_by(proposal.c.proposal_id)
+    waiting = select(proposal).where(proposal.c.status == PROPOSED).order_by(proposal.c.proposal_id)
     found = [
         Open("proposal", str(row.proposal_id), row.status, f"{row.kind} of {row.proposed_by} waits for another person")
         for row in await connection.execute(waiting)
@@ -152,7 +153,7 @@ async def _payments(connection: AsyncConnection) -> list[Open]:
     ordered = select(order.cash_id, order.end_to_end, at_bank, cash_transfer.c.account, cash_transfer.c.amount)
     ordered = ordered.join(cash_transfer, cash_transfer.c.cash_id == order.cash_id)
     ordered = ordered.outerjoin(payment_in_file, payment_in_file.c.cash_id == order.cash_id).where(
-        cash_transfer.c.status == "DONE",
+        cash_transfer.c.status == CASH_DONE,
         ~exists().where(payment_answer.c.cash_id == order.cash_id),
         ~exists().where(bank_match.c.cash_id == order.cash_id),
         ~exists().where(withdrawal.c.cash_id == order.cash_id, withdrawal.c.status == "CANCELLED"),

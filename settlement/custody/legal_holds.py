@@ -61,7 +61,7 @@ async def propose(
         "lots": chosen,
         "in_favour_of": authority,
         "document": document,
-        "status": "PROPOSED",
+        "status": LEGAL_HOLD.machine.steps["propose"].after,
         "entered_by": by,
         "entered_at": now_ms(),
     }

@@ -18,6 +18,7 @@ from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.custody import encumbrances
 from settlement.custody.encumbrances import PLEDGE
+from settlement.documents.custody import RECEIPT_LIVE
 from settlement.ledger import holdings
 from settlement.lots import locks, lots
 from settlement.tables.base import member
@@ -61,7 +62,7 @@ async def enter(
         "lots": chosen,
         "in_favour_of": pledgee,
         "document": document,
-        "status": "ENTERED",
+        "status": PLEDGE.machine.steps["enter"].after,
         "entered_by": by,
         "entered_at": now_ms(),
     }
@@ -80,7 +81,7 @@ async def _fine_of_own_lots(
 ) -> int:
     """Return the fine mg of these lots' live receipts; refuse lots that are not the pledgor's, of that class."""
     await lots.find(connection, lot_ids)
-    live = select(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
+    live = select(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == RECEIPT_LIVE)
     mine = {
         row.lot_id: row.fine_mg
         for row in await connection.execute(live)

@@ -18,6 +18,7 @@ from settlement.base.database import among
 from settlement.base.refusal import Refused
 from settlement.base.texts import printable
 from settlement.custody import receipts
+from settlement.documents.custody import RECEIPT_LIVE
 from settlement.ledger import holdings, outbox
 from settlement.lots import locks, lots
 from settlement.tables.custody import receipt
@@ -52,7 +53,7 @@ async def propose(connection: AsyncConnection, by: str, lot_ids: Sequence[int], 
 
 
 async def _live(connection: AsyncConnection, lot_ids: Sequence[int]) -> list[Row[Any]]:
-    query = select(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
+    query = select(receipt).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == RECEIPT_LIVE)
     return list(await connection.execute(query.order_by(receipt.c.receipt_no)))
 
 

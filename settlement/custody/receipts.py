@@ -20,7 +20,7 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
 from settlement.charges import accruals
-from settlement.documents.custody import RECEIPT, RECEIPT_OPEN, RECEIPT_UNDER_WAY
+from settlement.documents.custody import RECEIPT, RECEIPT_LIVE, RECEIPT_OPEN, RECEIPT_UNDER_WAY
 from settlement.ledger import balances, outbox
 from settlement.lots import acceptance, locks, lots
 from settlement.tables.custody import receipt
@@ -51,7 +51,7 @@ async def propose_issue(connection: AsyncConnection, by: str, lot_ids: Sequence[
             "account": row.account,
             "symbol": row.symbol,
             "fine_mg": row.fine_mg,
-            "status": "PROPOSED",
+            "status": RECEIPT.steps["propose"].after,
         }
         for row in found.values()
     ]
@@ -137,7 +137,7 @@ async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, st
 
 async def cancel(connection: AsyncConnection, by: str, lot_ids: Sequence[int]) -> None:
     """Cancel the live receipts of lots whose gold the engine has taken out."""
-    live = select(receipt.c.receipt_no).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == "LIVE")
+    live = select(receipt.c.receipt_no).where(among(receipt.c.lot_id, lot_ids), receipt.c.status == RECEIPT_LIVE)
     numbers = sorted((await connection.execute(live)).scalars())
     await advance(connection, receipt, RECEIPT, by, "cancel", numbers)
 
@@ -170,5 +170,5 @@ async def of_member(connection: AsyncConnection, member: str, page: PageRequest 
     free = ((lot.c.state == "RECEIPTED") & locks.is_free()).label("free")
     query = select(receipt, *of_lot, free).join(lot, lot.c.lot_id == receipt.c.lot_id)
     query = query.join(trading_account, trading_account.c.account == receipt.c.account)
-    query = query.where(trading_account.c.member == member, receipt.c.status == "LIVE")
+    query = query.where(trading_account.c.member == member, receipt.c.status == RECEIPT_LIVE)
     return await fetch(connection, query, (receipt.c.receipt_no,), page)

@@ -76,7 +76,7 @@ async def propose(
         "from_warehouse": origins[0],
         "to_warehouse": to_warehouse,
         "reason": reason,
-        "status": "PROPOSED",
+        "status": TRANSFER.steps["propose"].after,
         "permit": permit,
         "new_symbol": new_symbol,
     }

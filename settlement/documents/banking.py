@@ -50,6 +50,7 @@ VIRTUAL_ACCOUNT_END: Final = Machine(
 """From a day on, no payment to the virtual account is a trading account's."""
 VIRTUAL_ACCOUNT_ENDS: Final = VIRTUAL_ACCOUNT_END.within("propose", "decline")
 """A virtual account has one end at most that waits or is agreed."""
+PAYEE_LIVE: Final = PAYEE_ACCOUNT.steps["approve"].after
 PAYEE_APPROVED: Final = PAYEE_ACCOUNT.within("approve")
 """A second person has approved the account."""
 PAYEE_KNOWN: Final = PAYEE_ACCOUNT.within("propose", "decline", "end")

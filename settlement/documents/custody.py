@@ -16,6 +16,7 @@ RECEIPT: Final = Machine(
         "cancel": Step(("LIVE",), "CANCELLED", (ENGINE,), people=2),
     },
 )
+RECEIPT_LIVE: Final = RECEIPT.steps["issue"].after
 RECEIPT_OPEN: Final = RECEIPT.open
 """The receipt is proposed or live: its lot can have no other one."""
 RECEIPT_ISSUED: Final = RECEIPT.after("issue", "reissue", "cancel")

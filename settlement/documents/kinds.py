@@ -22,6 +22,8 @@ PROPOSAL: Final = Machine(
 )
 PROPOSED: Final = PROPOSAL.steps["propose"].after
 """The proposal waits for its second person."""
+APPROVED: Final = PROPOSAL.steps["approve"].after
+DECLINED: Final = PROPOSAL.steps["decline"].after
 
 
 class Net(Enum):

@@ -13,6 +13,10 @@ _MONEY: Final = {
 }
 CASH_TRANSFER: Final = Machine("cash", {**_MONEY, "lapse": Step(("PROPOSED",), "DECLINED", (ENGINE,))}, "cash_transfer")
 """It lapses when the member cancels the withdrawal that it is."""
+CASH_PROPOSED: Final = CASH_TRANSFER.steps["propose"].after
+CASH_SENDING: Final = CASH_TRANSFER.steps["approve"].after
+CASH_DONE: Final = CASH_TRANSFER.steps["complete"].after
+"""The engine has moved the money."""
 BANK_REFERENCE_USED: Final = CASH_TRANSFER.without(CASH_TRANSFER.after("decline", "refuse"))
 """No other transfer of money may have the same bank reference."""
 CASH_UNDER_WAY: Final = CASH_TRANSFER.open
@@ -41,6 +45,8 @@ OUTBOX: Final = Machine(
 
 An item of the outbox is no document that people see, so ``goldx clerk states`` leaves it out.
 """
+OUTBOX_DONE: Final = OUTBOX.steps["complete"].after
+"""The engine has done what the item asks for."""
 OUTBOX_UNSENT: Final = OUTBOX.within("queue", "arrive", "complete", "refuse")
 """The item waits to be appended to the journal, or its append may not have arrived."""
 OUTBOX_OPEN: Final = OUTBOX.open

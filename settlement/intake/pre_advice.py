@@ -12,7 +12,7 @@ from settlement.base import audit
 from settlement.base.arithmetic import format_cg, format_fineness
 from settlement.base.sub_accounts import is_trading_account
 from settlement.base.texts import mark
-from settlement.documents.lots import GONE
+from settlement.documents.lots import GONE, LOT
 from settlement.intake.bar_columns import YEARS
 from settlement.intake.bar_list import Declared
 from settlement.intake.bar_rows import BarKey
@@ -55,7 +55,7 @@ async def pre_advise(
             "form": row.form,
             "account": row.account,
             "warehouse": row.warehouse,
-            "state": "PRE_ADVISED",
+            "state": LOT.steps["pre_advise"].after,
             "declared_gross_cg": row.gross_cg,
             "declared_fineness_e5": row.fineness_e5,
         }

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_money
 from settlement.base.refusal import Refused
 from settlement.documents.charges import BILL_UNPAID
+from settlement.documents.ledger import CASH_DONE
 from settlement.tables.banking import bank_item, bank_match, undone_attempt, undone_money
 from settlement.tables.charges import fee_bill
 from settlement.tables.ledger import cash_transfer
@@ -46,7 +47,7 @@ def undone() -> Select[Any]:
     done = (
         select(attempt.c.cash_id)
         .join(against, against.c.cash_id == attempt.c.cash_id)
-        .where(attempt.c.undone_no == undone_money.c.undone_no, against.c.status == "DONE")
+        .where(attempt.c.undone_no == undone_money.c.undone_no, against.c.status == CASH_DONE)
     )
     return (
         select(
@@ -62,7 +63,7 @@ def undone() -> Select[Any]:
         .outerjoin(undone_attempt, undone_attempt.c.undone_no == undone_money.c.undone_no)
         .where(
             undone_money.c.ended.is_(None),
-            cash_transfer.c.status == "DONE",
+            cash_transfer.c.status == CASH_DONE,
             cash_transfer.c.amount > 0,
             ~exists(done),
         )
@@ -80,7 +81,7 @@ def returns() -> Select[Any]:
     done = (
         select(tied.c.match_no)
         .join(money, money.c.cash_id == tied.c.cash_id)
-        .where(tied.c.item_no == bank_item.c.item_no, money.c.status == "DONE")
+        .where(tied.c.item_no == bank_item.c.item_no, money.c.status == CASH_DONE)
     )
     return (
         select(

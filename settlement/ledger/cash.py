@@ -14,7 +14,7 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE, advance
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
-from settlement.documents.ledger import CASH_TRANSFER, CASH_UNDER_WAY
+from settlement.documents.ledger import CASH_PROPOSED, CASH_TRANSFER, CASH_UNDER_WAY
 from settlement.ledger import arrears, balances, outbox, stops
 from settlement.tables.banking import bank_match, payment_answer, undone_attempt
 from settlement.tables.ledger import cash_transfer
@@ -62,7 +62,7 @@ async def propose(
     if amount_fen < 0 and undoes is None and (payment is None or payment.how != "RETURN"):
         await arrears.check_none(connection, account)
     printable("bank_reference", bank_reference, LONGEST_REFERENCE)
-    row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": "PROPOSED"}
+    row = {"account": account, "amount": amount_fen, "bank_reference": bank_reference, "status": CASH_PROPOSED}
     try:
         added = await connection.execute(insert(cash_transfer).values(row).returning(cash_transfer.c.cash_id))
     except IntegrityError as error:

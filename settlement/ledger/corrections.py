@@ -109,7 +109,7 @@ async def _propose(
     if from_account is None or to_account is None:
         await _check_suspense(connection, asset, amount if to_account is None else -amount)
     about = {"from_account": from_account, "to_account": to_account}
-    row = {**about, **values, "status": "PROPOSED"}
+    row = {**about, **values, "status": CORRECTION.steps["propose"].after}
     try:
         added = await connection.execute(insert(correction).values(row).returning(correction.c.correction_no))
     except IntegrityError as error:

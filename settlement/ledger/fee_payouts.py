@@ -36,7 +36,12 @@ async def propose(connection: AsyncConnection, by: str, amount_fen: int, why: st
     await audit.lock(connection)
     await check_trading_account(connection, OVER_SHORT_ACCOUNT)
     await _check_earned(connection, amount_fen)
-    row = {"account": OVER_SHORT_ACCOUNT, "amount_fen": amount_fen, "why": why, "status": "PROPOSED"}
+    row = {
+        "account": OVER_SHORT_ACCOUNT,
+        "amount_fen": amount_fen,
+        "why": why,
+        "status": FEE_PAYOUT.steps["propose"].after,
+    }
     added = await connection.execute(insert(fee_payout).values(row).returning(fee_payout.c.payout_no))
     summary = {"account": OVER_SHORT_ACCOUNT, "amount": format_money(amount_fen), "reason": why}
     return await proposals.propose(connection, by, "fee_payout", [int(added.scalar_one())], summary)

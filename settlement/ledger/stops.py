@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.database import among, now_ms
 from settlement.base.refusal import Refused
+from settlement.documents.banking import PAYEE_ACCOUNT, PAYEE_LIVE
 from settlement.documents.registered import ACTIVE, SUSPENDED
 from settlement.tables.banking import bank_match, payment_order, undone_attempt
 from settlement.tables.base import member
@@ -26,8 +27,8 @@ _OF_ORDER: Final = (
 
 def _payee_ended() -> ColumnElement[bool]:
     """Return whether the account at a bank that an order pays to has ended, and is not registered again and usable."""
-    usable = (payee_account.c.status == "LIVE", payee_account.c.usable_at <= now_ms())
-    ended = exists().where(*_OF_ORDER, payee_account.c.status == "ENDED")
+    usable = (payee_account.c.status == PAYEE_LIVE, payee_account.c.usable_at <= now_ms())
+    ended = exists().where(*_OF_ORDER, payee_account.c.status == PAYEE_ACCOUNT.steps["end"].after)
     return ended & ~exists().where(*_OF_ORDER, *usable)
 
 

@@ -27,6 +27,7 @@ from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import masked, printable
 from settlement.charges import tariff
 from settlement.custody import receipts
+from settlement.documents.custody import RECEIPT_LIVE
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.ledger import arrears, outbox, own_stock
 from settlement.load_outs import allocation, collectors, load_outs, over_short
@@ -118,7 +119,11 @@ def _secrets(request: Application) -> dict[str, Any]:
 
 async def _write(connection: AsyncConnection, by: str, sheet: Mapping[str, Any], ids: Sequence[int]) -> int:
     """Write a sheet, allocate its lots and return its number."""
-    added = insert(load_out).values(**sheet, status="APPLIED", applied_at=now_ms()).returning(load_out.c.load_out_no)
+    added = (
+        insert(load_out)
+        .values(**sheet, status=LOAD_OUT.steps["apply"].after, applied_at=now_ms())
+        .returning(load_out.c.load_out_no)
+    )
     number = int((await connection.execute(added)).scalar_one())
     await connection.execute(insert(load_out_lot), [{"load_out_no": number, "lot_id": lot_id} for lot_id in ids])
     await lots.take(connection, by, "allocate", ids, details={key: {"load_out": number} for key in ids})
@@ -185,7 +190,7 @@ async def _allocate(connection: AsyncConnection, request: Application) -> list[C
 
     Raises Refused (NO_FITTING_LOTS).
     """
-    live = exists().where(receipt.c.lot_id == lot.c.lot_id, receipt.c.status == "LIVE")
+    live = exists().where(receipt.c.lot_id == lot.c.lot_id, receipt.c.status == RECEIPT_LIVE)
     own = live.where(receipt.c.account == request.account)
     named = live.where(receipt.c.account != request.account, receipt.c.trade_id.is_not(None))
     query = select(lot.c.lot_id, lot.c.fine_mg, own.label("own"), named.label("named")).where(

@@ -21,6 +21,7 @@ from settlement.base import audit, proposals, trading_days
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance, load
 from settlement.charges import accruals, tariff
+from settlement.documents.custody import RECEIPT
 from settlement.documents.load_outs import LOAD_OUT, UNCOLLECTED
 from settlement.ledger import outbox
 from settlement.load_outs import load_outs
@@ -107,7 +108,7 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
                 "account": row.account,
                 "symbol": row.symbol,
                 "fine_mg": held.fine_mg,
-                "status": "LIVE",
+                "status": RECEIPT.steps["reissue"].after,
                 "load_out_no": number,
                 "reason": f"load-out {number} was not collected",
             }

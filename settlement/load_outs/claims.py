@@ -65,7 +65,7 @@ async def open_claim(
         "lots": chosen,
         "reason": reason,
         "last_day": last,
-        "status": "OPEN",
+        "status": CLAIM.steps["open"].after,
         "opened_by": by,
         "opened_at": now_ms(),
     }

@@ -58,7 +58,7 @@ class AcceptanceTerms(NamedTuple):
 
 async def terms(connection: AsyncConnection) -> dict[str, AcceptanceTerms]:
     """Return the terms of every class that the exchange has defined."""
-    live = select(acceptance).where(acceptance.c.status == "LIVE")
+    live = select(acceptance).where(acceptance.c.status == ACCEPTANCE.steps["approve"].after)
     rules = {row.symbol: row for row in await connection.execute(live)}
     found = {}
     for grade in await connection.execute(select(instrument)):
@@ -119,7 +119,9 @@ async def propose(connection: AsyncConnection, by: str, symbol: str, rule: Rule)
         if value not in known:
             raise BadValue(name, value, "one of " + ", ".join(known))
     row = {"symbol": symbol, **rule._asdict(), "forms": list(rule.forms), "warehouses": list(rule.warehouses)}
-    added = insert(acceptance).values(**row, status="PROPOSED").returning(acceptance.c.acceptance_no)
+    added = (
+        insert(acceptance).values(**row, status=ACCEPTANCE.steps["propose"].after).returning(acceptance.c.acceptance_no)
+    )
     number = int((await connection.execute(added)).scalar_one())
     shown = {**row, "min_fine_g": format_weight(rule.min_fine_mg)}
     del shown["min_fine_mg"]
@@ -129,7 +131,9 @@ async def propose(connection: AsyncConnection, by: str, symbol: str, rule: Rule)
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Put the rule in force, in place of the one before it."""
     mine = select(acceptance.c.symbol).where(among(acceptance.c.acceptance_no, subjects))
-    before = select(acceptance.c.acceptance_no).where(acceptance.c.symbol.in_(mine), acceptance.c.status == "LIVE")
+    before = select(acceptance.c.acceptance_no).where(
+        acceptance.c.symbol.in_(mine), acceptance.c.status == ACCEPTANCE.steps["approve"].after
+    )
     replaced = sorted((await connection.execute(before)).scalars())
     if replaced:
         await advance(connection, acceptance, ACCEPTANCE, by, "replace", replaced)

@@ -124,7 +124,7 @@ async def write(connection: AsyncConnection, by: str, records: Mapping[int, Prov
                 "grade": risk,
                 "reasons": reasons,
                 "rule": RULE,
-                "status": "RECORDED",
+                "status": PROVENANCE.steps["record"].after,
                 "at": now_ms(),
                 "by": by,
             }

@@ -146,6 +146,7 @@ async def record_run(
 
 
 _Identity: TypeAlias = tuple[str, str, str, int | None]
+_OPEN: Final = BREAK.steps["find"].after
 _RESOLVED: Final = BREAK.steps["resolve"].after
 _NEWEST: Final = ("expected", "found", "unit", "note", "lot_id", "account", "cash_id")
 """Columns that a run updates when it finds a break again."""
@@ -176,7 +177,7 @@ async def _store(
         row = next((known.pop(name) for name in names if name in known), None)
         values = {**found._asdict(), "last_run": run_id}
         if row is None:
-            new = {"owner": by, "status": "OPEN", "opened_at": now, "first_run": run_id, "scope": scope}
+            new = {"owner": by, "status": _OPEN, "opened_at": now, "first_run": run_id, "scope": scope}
             opened.append({**values, **new})
             continue
         reopens = row.status in BREAK.before("reopen") and (row.status == _RESOLVED or _is_another(row, found))
@@ -184,7 +185,7 @@ async def _store(
             reopened.append(int(row.break_id))
         newest = {f"new_{name}": values[name] for name in (*_NEWEST, "last_run")}
         newest["new_closed_at"] = None if reopens else row.closed_at
-        again.append({"number": row.break_id, "new_status": "OPEN" if reopens else row.status, **newest})
+        again.append({"number": row.break_id, "new_status": _OPEN if reopens else row.status, **newest})
     if again:
         columns = (*_NEWEST, "last_run", "status", "closed_at")
         changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}

@@ -94,7 +94,11 @@ async def propose(
             raise BadValue("lots", number, f"the numbers of lots that lie in {place}")
     about = {"warehouse": place, "extent": kind, "sample": extent.sample, "seed": seed, "why": why}
     row = {**about, "lots": sorted(set(extent.lots)), "first_counter": counters[0], "second_counter": counters[1]}
-    added = insert(inventory_count).values(**row, status="PROPOSED").returning(inventory_count.c.count_no)
+    added = (
+        insert(inventory_count)
+        .values(**row, status=INVENTORY_COUNT.steps["propose"].after)
+        .returning(inventory_count.c.count_no)
+    )
     number = int((await connection.execute(added)).scalar_one())
     return await proposals.propose(connection, by, INVENTORY_COUNT.kind, [number], {"count": number, **row})
 

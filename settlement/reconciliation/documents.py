@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH
 from settlement.base.database import among
 from settlement.base.sub_accounts import HOLD, PLEDGE, Legs, sub_account
+from settlement.documents.custody import RECEIPT_LIVE
 from settlement.documents.kinds import KINDS, MOVEMENTS
+from settlement.documents.ledger import OUTBOX_DONE
 from settlement.documents.machines import MACHINES
 from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
 from settlement.ledger.outbox import reference_of
@@ -141,7 +143,7 @@ async def compare(connection: AsyncConnection, facts: Facts, since: Since | None
             sent_legs = "nothing sent" if item is None else _written(item.legs)
             facts.same(f"{reference} amounts", sent_legs, said, cash_id=_money(kind, number, money))
     for reference, item in items.items():
-        entry = _written(item.legs) if item.status == "DONE" else "nothing"
+        entry = _written(item.legs) if item.status == OUTBOX_DONE else "nothing"
         made_of = _written(posted.pop(reference, ())) or "nothing"
         facts.same(f"{reference} posted", made_of, entry, cash_id=_money(item.kind, item.subject, money))
     for reference in sorted(posted):
@@ -217,5 +219,5 @@ async def _origins(
     for row in await connection.execute(query.order_by(receipt.c.receipt_no)):
         if row.owner is not None:
             facts.same(f"receipt:{row.receipt_no} account", row.owner, row.issued_to or row.account)
-        elif row.status == "LIVE" and reference_of("receipt", row.receipt_no) not in sent:
+        elif row.status == RECEIPT_LIVE and reference_of("receipt", row.receipt_no) not in sent:
             facts.same(f"receipt:{row.receipt_no} origin", "void", "live")

@@ -33,6 +33,7 @@ from settlement.base import changes, standings
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import among
 from settlement.charges import accruals
+from settlement.documents.kinds import APPROVED, DECLINED, PROPOSED
 from settlement.documents.ledger import CASH_TRANSFER
 from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
@@ -71,7 +72,7 @@ _FORMER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"assay_exchange": ("excha
 
 All entries under a former word are older than those under the present one.
 """
-_DECISIONS: Final[Mapping[str, str]] = {"approved": "APPROVED", "declined": "DECLINED", "lapsed": "DECLINED"}
+_DECISIONS: Final[Mapping[str, str]] = {"approved": APPROVED, "declined": DECLINED, "lapsed": DECLINED}
 """State of a proposal after each act that decides it."""
 _EVENT_LOT: Final = custody_event.c.lot_id
 _ACTS: Final = select(audit_log.c.number, audit_log.c.subject, audit_log.c.action, audit_log.c.detail)
@@ -246,7 +247,7 @@ async def _proposals(connection: AsyncConnection, facts: Facts, since: Since | N
     for number in sorted(acts.keys() | rows.keys()):
         found, done = rows.get(number), acts.get(number, {})
         facts.same(f"proposal:{number} proposer", done.get("propose"), found and found.proposed_by)
-        state, by = "PROPOSED", None
+        state, by = PROPOSED, None
         for word, after in _DECISIONS.items():
             if word in done:
                 # One that has lapsed counts as declined by its proposer.

@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import format_money
 from settlement.base.paging import ALL, Page, PageRequest, cut_in_order, parse_number
 from settlement.base.working_days import today
-from settlement.documents.reconciliation import BREAK_LISTED, BREAK_WAITS
+from settlement.documents.reconciliation import BREAK, BREAK_LISTED, BREAK_WAITS
 from settlement.reconciliation import break_limits, break_values
 from settlement.reconciliation.break_areas import DAY_END, ENGINE, WAREHOUSE, area_of
 from settlement.reconciliation.break_limits import Limits
 from settlement.reconciliation.breaks import days_old
 from settlement.tables.reconciliation import recon_break
 
-_OPEN: Final = "OPEN"
+_OPEN: Final = BREAK.steps["find"].after
 
 
 class Stop(NamedTuple):

@@ -17,6 +17,8 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import allow
 from settlement.base.sub_accounts import owner_of
 from settlement.base.texts import printable
+from settlement.documents.kinds import APPROVED, PROPOSED
+from settlement.documents.ledger import CORRECTION
 from settlement.documents.reconciliation import BREAK
 from settlement.ledger import corrections
 from settlement.reconciliation import break_limits, break_values, break_work, day_end
@@ -38,7 +40,7 @@ async def _by_correction(connection: AsyncConnection, row: Row[Any], number: int
     entry = (await connection.execute(query)).first() if found.kind == "correction" else None
     if entry is None:
         raise BadValue("document", number, "the number of the proposal of a correction")
-    if entry.status != "DONE":
+    if entry.status != CORRECTION.steps["complete"].after:
         raise Refused("NOT_RESOLVED", f"the correction of proposal {number} is {entry.status}: it has moved nothing")
     if row.asset not in ("", corrections.asset_of(entry)):
         text = f"proposal {number} corrects {corrections.asset_of(entry)}; break {row.break_id} is about {row.asset}"
@@ -72,7 +74,7 @@ async def _by_weight(connection: AsyncConnection, row: Row[Any], number: int) ->
     found = await proposals.find(connection, number)
     if found.kind != "weight_correction":
         raise BadValue("document", number, "the number of the proposal of a weight correction")
-    if found.status != "APPROVED":
+    if found.status != APPROVED:
         raise Refused("NOT_RESOLVED", f"proposal {number} is {found.status}: the weight is as it was")
     if row.lot_id is None or row.lot_id not in found.subjects:
         raise Refused("NOT_RESOLVED", _other_lot(f"proposal {number}", found.subjects, row))
@@ -131,7 +133,7 @@ async def propose_write_off(connection: AsyncConnection, by: str, break_id: int,
     allow(BREAK, "write_off", break_id, row.status)
     value = await _check_value(connection, row)
     about = proposal.c.subjects.op("@>")(literal([break_id], proposal.c.subjects.type))
-    waiting = select(proposal.c.proposal_id).where(proposal.c.kind == _KIND, proposal.c.status == "PROPOSED", about)
+    waiting = select(proposal.c.proposal_id).where(proposal.c.kind == _KIND, proposal.c.status == PROPOSED, about)
     if (number := await connection.scalar(waiting)) is not None:
         raise Refused("PROPOSED_ALREADY", f"proposal {number} to write break {break_id} off waits for a decision")
     summary = {"break": break_id, **_difference(row), "value": format_money(value), "reason": reason}

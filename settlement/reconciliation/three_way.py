@@ -38,8 +38,10 @@ from goldx.protocol.units import CASH
 from settlement.assays.certificates import recompute
 from settlement.base.database import among
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES, sub_account
-from settlement.documents.custody import BOUND
+from settlement.documents.charges import FEE_BILL
+from settlement.documents.custody import BOUND, RECEIPT_LIVE
 from settlement.documents.kinds import TRADE, TRADE_BUST, UNIDENTIFIED
+from settlement.documents.ledger import CASH_DONE, FEE_PAYOUT
 from settlement.documents.lots import IN_POOL
 from settlement.lots.customs import DOMESTIC
 from settlement.reconciliation import day_end, documents, fees, histories, titles
@@ -211,7 +213,7 @@ async def _check_pools(connection: AsyncConnection, comparison: Comparison) -> N
 
 
 async def _check_receipts(connection: AsyncConnection, comparison: Comparison) -> None:
-    live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == "LIVE").subquery("live")
+    live = select(receipt.c.lot_id, receipt.c.fine_mg).where(receipt.c.status == RECEIPT_LIVE).subquery("live")
     held = select(lot.c.lot_id, lot.c.symbol, lot.c.fine_mg).where(lot.c.state.in_(IN_POOL)).subquery("held")
     fine, received = func.coalesce(held.c.fine_mg, 0), func.coalesce(live.c.fine_mg, 0)
     lot_id, symbol = func.coalesce(held.c.lot_id, live.c.lot_id), func.coalesce(held.c.symbol, "")
@@ -299,9 +301,13 @@ async def trade_fees(connection: AsyncConnection, after: int = 0, until: int | N
 async def _check_fees(connection: AsyncConnection, comparison: Comparison) -> None:
     known = 0 if comparison.since is None else comparison.since.trade_fees_fen
     charged = known + await trade_fees(connection, comparison.proved)
-    paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(fee_bill.c.status == "DONE")
+    paid = select(func.coalesce(func.sum(fee_bill.c.amount_fen), 0)).where(
+        fee_bill.c.status == FEE_BILL.steps["pay"].after
+    )
     billed = await connection.scalar(paid)
-    payouts = select(func.coalesce(func.sum(fee_payout.c.amount_fen), 0)).where(fee_payout.c.status == "DONE")
+    payouts = select(func.coalesce(func.sum(fee_payout.c.amount_fen), 0)).where(
+        fee_payout.c.status == FEE_PAYOUT.steps["complete"].after
+    )
     earned = charged + int(billed or 0) - int(await connection.scalar(payouts) or 0)
     comparison.compare("FEES", "fee_income", CASH, earned, await _balance(connection, "fee_income"))
 
@@ -315,7 +321,7 @@ async def _check_rates(connection: AsyncConnection, comparison: Comparison) -> N
 
 async def _check_cash(connection: AsyncConnection, comparison: Comparison) -> None:
     total = func.coalesce(func.sum(cash_transfer.c.amount), 0)
-    documents = await connection.scalar(select(total).where(cash_transfer.c.status == "DONE"))
+    documents = await connection.scalar(select(total).where(cash_transfer.c.status == CASH_DONE))
     comparison.compare(
         "CASH_DOCUMENTS", "bank_escrow", CASH, int(documents or 0), -await _balance(connection, "bank_escrow")
     )

@@ -24,6 +24,7 @@ from settlement.lots import warehouses
 from settlement.tables.base import api_key
 from settlement.tables.reconciliation import warehouse_key
 
+_PROPOSED: Final = WAREHOUSE_KEY.steps["propose"].after
 _LIVE: Final = WAREHOUSE_KEY.steps["approve"].after
 _ENDED: Final = WAREHOUSE_KEY.steps["end"].after
 _DECLINED: Final = WAREHOUSE_KEY.steps["decline"].after
@@ -44,7 +45,7 @@ async def propose(connection: AsyncConnection, by: str, place: str, pem: str, re
     if await connection.scalar(select(api_key.c.key_id).where(api_key.c.public_key == public)) is not None:
         raise BadValue("public_key", mark, allowed)
     try:
-        added = insert(warehouse_key).values(**row, status="PROPOSED").returning(warehouse_key.c.key_no)
+        added = insert(warehouse_key).values(**row, status=_PROPOSED).returning(warehouse_key.c.key_no)
         number = int((await connection.execute(added)).scalar_one())
     except IntegrityError as error:
         raise BadValue("public_key", mark, allowed) from error

@@ -32,6 +32,7 @@ from settlement.base import audit
 from settlement.base.arithmetic import format_cg
 from settlement.base.database import trial
 from settlement.base.spelling import fold, same
+from settlement.documents.custody import RECEIPT_LIVE
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.documents.lots import AT_WAREHOUSE, GONE, PROMISED
 from settlement.intake import files, pre_advice
@@ -215,7 +216,7 @@ async def _owners(connection: AsyncConnection, place: str) -> dict[int, str]:
     """
     joined = receipt.join(lot, lot.c.lot_id == receipt.c.lot_id)
     query = select(receipt.c.lot_id, receipt.c.account).select_from(joined)
-    query = query.where(lot.c.warehouse == place, receipt.c.status == "LIVE")
+    query = query.where(lot.c.warehouse == place, receipt.c.status == RECEIPT_LIVE)
     found = {row[0]: row[1] for row in await connection.execute(query)}
     joined = load_out_lot.join(lot, lot.c.lot_id == load_out_lot.c.lot_id)
     joined = joined.join(load_out, load_out.c.load_out_no == load_out_lot.c.load_out_no)

@@ -19,7 +19,7 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.proposals import Proposal
 from settlement.base.units import in_units
 from settlement.charges import tariff as figures
-from settlement.documents.kinds import DOCUMENTS, MOVEMENTS, PROPOSED
+from settlement.documents.kinds import APPROVED, DOCUMENTS, MOVEMENTS, PROPOSED
 from settlement.documents.ledger import OUTBOX_OPEN
 from settlement.documents.lots import LOT
 from settlement.documents.machines import MACHINES
@@ -197,7 +197,7 @@ async def show_proposal(connection: AsyncConnection, number: int) -> Shown:
 async def _shown(connection: AsyncConnection, row: Proposal) -> Shown:
     lots, accounts = await _lots_and_accounts(connection, row.kind, row.subjects)
     answers = []
-    if row.status == "APPROVED" and row.kind in MOVEMENTS:
+    if row.status == APPROVED and row.kind in MOVEMENTS:
         answers = await _answers(connection, [row.kind], row.subjects)
     about = (row.proposal_id, row.kind, list(row.subjects), row.summary, row.status, row.proposed_by, row.decided_by)
     return Shown(*about, lots, accounts, answers)

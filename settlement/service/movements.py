@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import BadValue
 from settlement.base import audit, proposals
 from settlement.base.steps import SERVICE
-from settlement.documents.kinds import KINDS
+from settlement.documents.kinds import APPROVED, DECLINED, KINDS
 from settlement.ledger import outbox
 from settlement.ledger.outbox import OutboxItem
 
@@ -68,7 +68,7 @@ async def approve(
     first person (SAME_PERSON), and where the present state forbids it.
     """
     await _check_kind(connection, proposal_id, kind)
-    decided = await proposals.decide(connection, by, proposal_id, "APPROVED")
+    decided = await proposals.decide(connection, by, proposal_id, APPROVED)
     await DECISIONS[decided.kind].approved(connection, by, decided.subjects)
     return decided
 
@@ -81,7 +81,7 @@ async def decline(
     Raises BadValue for an unknown proposal or one that is not of ``kind``, Refused for one that is decided.
     """
     await _check_kind(connection, proposal_id, kind)
-    decided = await proposals.decide(connection, by, proposal_id, "DECLINED")
+    decided = await proposals.decide(connection, by, proposal_id, DECLINED)
     await DECISIONS[decided.kind].declined(connection, by, decided.subjects)
     return decided
 

@@ -18,6 +18,7 @@ from settlement.closing import close, red_invoices, signing
 from settlement.documents.banking import WITHDRAWAL
 from settlement.documents.closing import CAPACITIES, CLOSED
 from settlement.documents.kinds import KINDS, PROPOSED
+from settlement.documents.ledger import CASH_DONE
 from settlement.documents.machine import CLERK, OPERATOR
 from settlement.documents.reconciliation import BREAK_WAITS
 from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
@@ -184,7 +185,7 @@ async def _payments(connection: AsyncConnection) -> list[Waiting]:
     query = select(order.end_to_end, cash_transfer.c.account, cash_transfer.c.amount)
     query = query.join(cash_transfer, cash_transfer.c.cash_id == order.cash_id)
     query = query.outerjoin(payment_in_file, payment_in_file.c.cash_id == order.cash_id)
-    query = query.where(payment_in_file.c.cash_id.is_(None), cash_transfer.c.status == "DONE")
+    query = query.where(payment_in_file.c.cash_id.is_(None), cash_transfer.c.status == CASH_DONE)
     return found + [
         Waiting(
             "payment_order",

@@ -114,7 +114,7 @@ BUGS = (
     Bug(
         "a correction that is under way resolves a break",
         RESOLUTIONS,
-        'if entry.status != "DONE":',
+        'if entry.status != CORRECTION.steps["complete"].after:',
         "if not entry.status:",
     ),
     Bug(
@@ -145,7 +145,7 @@ BUGS = (
         "row.lot_id not in found.subjects",
         "not found.subjects",
     ),
-    Bug("a proposed weight resolves a break", RESOLUTIONS, 'if found.status != "APPROVED":', "if not found.status:"),
+    Bug("a proposed weight resolves a break", RESOLUTIONS, "if found.status != APPROVED:", "if not found.status:"),
     Bug("an assay of another lot resolves a break", RESOLUTIONS, "or found.lot_id != row.lot_id", ""),
     Bug("an old assay resolves a break", RESOLUTIONS, "if found.at < row.opened_at:", "if found.at < 0:"),
     Bug("an X-ray resolves a break", RESOLUTIONS, ' or found.method != "FIRE_ASSAY"', ""),
@@ -166,7 +166,7 @@ BUGS = (
     Bug(
         "two write-offs are proposed at once",
         RESOLUTIONS,
-        'proposal.c.status == "PROPOSED", about',
+        "proposal.c.status == PROPOSED, about",
         'proposal.c.status == "NONE", about',
     ),
     Bug("a weight counts as pure gold", VALUES, "FINENESS_ONE if about is None else _fineness(about)", "FINENESS_ONE"),

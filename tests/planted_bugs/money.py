@@ -115,7 +115,12 @@ BANKING_BUGS = (
         "return not any((entry.day, entry.amount_fen) in known for entry in found.entries)",
         "return known is not None",
     ),
-    Bug("a way back is left open for what was paid", PAYMENTS, 'if back.status != "PROPOSED":', "if back is not None:"),
+    Bug(
+        "a way back is left open for what was paid",
+        PAYMENTS,
+        "if back.status != CASH_PROPOSED:",
+        "if back is not None:",
+    ),
     Bug("an account without a statement is not named", PROOF, "s.last_day >= :day", "s.last_day <= :day"),
     Bug(
         "an order goes out that was cancelled",
@@ -149,7 +154,7 @@ BANKING_BUGS = (
         "query.order_by(columns.account.is_(None), ",
         "query.order_by(",
     ),
-    Bug("money is given back twice", STATES, 'money == "DONE", back.c.cash_id.is_(None)', 'money == "DONE"'),
+    Bug("money is given back twice", STATES, "money == CASH_DONE, back.c.cash_id.is_(None)", "money == CASH_DONE"),
     Bug(
         "a near tie is decided",
         MATCHING,

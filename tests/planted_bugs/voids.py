@@ -63,7 +63,12 @@ BUGS = (
         "if later not in row.statements]",
         "if later == 0]",
     ),
-    Bug("what is proposed for a voided payment waits on", VOIDS, 'row.status == "PROPOSED":', 'row.status == "NEVER":'),
+    Bug(
+        "what is proposed for a voided payment waits on",
+        VOIDS,
+        "row.status == CASH_PROPOSED:",
+        'row.status == "NEVER":',
+    ),
     Bug(
         "a payment and its return are both taken back",
         VOIDS,
@@ -94,20 +99,25 @@ BUGS = (
         'return "" if order is None else f"after void {order}"',
         'return "" if order else ""',
     ),
-    Bug("what was paid after all is not owed", PAYMENTS, 'if back.status != "PROPOSED":', 'if back.status == "NEVER":'),
+    Bug(
+        "what was paid after all is not owed",
+        PAYMENTS,
+        "if back.status != CASH_PROPOSED:",
+        'if back.status == "NEVER":',
+    ),
     Bug(
         "what was returned stays owed",
         DEPOSITS,
         "await undoing.end(\n                connection, by,",
         "print(\n                by,",
     ),
-    Bug("a return is tied to money that is out again", DEPOSITS, 'if status != "DONE":', 'if status != "NEVER":'),
+    Bug("a return is tied to money that is out again", DEPOSITS, "if status != CASH_DONE:", 'if status != "NEVER":'),
     Bug("a voided return leaves nothing owed", VOIDS, "if order is not None and await", "if order == 0 and await"),
     Bug(
         "what is owed after a payment counts as rejected",
         STATES,
-        '*((out_again.c.status == "DONE",) if statuses == ("DONE",) else ()),',
-        'out_again.c.status == "DONE",',
+        "*((out_again.c.status == CASH_DONE,) if statuses == (CASH_DONE,) else ()),",
+        "out_again.c.status == CASH_DONE,",
     ),
     Bug(
         "payments to a virtual account that has ended are credited",
