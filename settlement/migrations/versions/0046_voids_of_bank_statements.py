@@ -158,4 +158,3 @@ def upgrade() -> None:
     op.create_check_constraint(op.f("ck_bank_tie_status_known"), "bank_tie", states)
     for table in ("bank_void", "voided_match", "undone_money", "undone_attempt"):
         op.execute(f"SELECT watch_rows('{table}')")
-    op.execute("SELECT record_rows('bank_statement')")
