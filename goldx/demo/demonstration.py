@@ -137,9 +137,9 @@ class Demonstration:
             return await self._compare(shell, operator, records, withdrawal, lots, money, day, regime, rfq)
 
     async def reopen(self) -> None:
-        """Open the market again, for the members who trade on."""
+        """Open the market again, for the members who trade on, once settlement permits the day after the signed one."""
         async with Operator(self._supervisor.gateway_url, self._key(scenario.OPERATOR.code)) as operator:
-            await staff.set_phase(operator, "continuous")
+            await staff.wait_until(lambda: staff.has_opened(operator), "settlement to permit the next trading day")
 
     def _key(self, code: str) -> Key:
         """Return the key of one of the staff or of a member."""

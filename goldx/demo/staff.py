@@ -172,6 +172,17 @@ async def set_phase(operator: Operator, phase: str) -> None:
         await operator.command("market.set_phase", symbol=instrument["symbol"], phase=phase)
 
 
+async def has_opened(operator: Operator) -> bool:
+    """Open every instrument; return whether that was done: the trading day may have to wait for settlement."""
+    try:
+        await set_phase(operator, "continuous")
+    except StaffFailed as error:
+        if "DAY_WAITS" in str(error):
+            return False
+        raise
+    return True
+
+
 async def withdraw(shell: Shell) -> dict[str, Any]:
     """Let a member withdraw gold: application, approval by a second person, two signatures at the counter.
 

@@ -230,7 +230,8 @@ class Supervisor:
         from goldx.hosting.first_regime import declare_negotiated
 
         try:
-            declared = await declare_negotiated(self.redis_url, self.settings, "goldx serve")
+            settled = "settlement" in self._wanted
+            declared = await declare_negotiated(self.redis_url, self.settings, "goldx serve", settled=settled)
         except (OSError, RedisError) as error:
             raise ServerFailed(f"the journal does not take the first command: {error}") from error
         if declared:

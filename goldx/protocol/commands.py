@@ -17,6 +17,7 @@ from goldx.protocol.bases import LotsFound, MemberCommand, OperatorCommand, Venu
 from goldx.protocol.deal_commands import DealCommand
 from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeCommand
+from goldx.protocol.opening_commands import MarketPermitOpening
 from goldx.protocol.quote_commands import QuoteCommand
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.rfq_commands import RfqCommand
@@ -90,8 +91,7 @@ class SessionClose(VenueCommand, tag=7, frozen=True):
     """Ends a session: its orders that were placed without ``persist`` are cancelled (reason DISCONNECT).
 
     ``session`` is ``KEY/NAME``, or ``KEY/*`` for a key that may not be used any more: then all orders that the key has
-    placed are cancelled, those with ``persist`` too, which have a ``+`` before their session. In older journals they
-    have none, and stay.
+    placed are cancelled, those with ``persist`` too, which have a ``+`` before their session (older ones stay).
     """
 
     method: ClassVar[str] = "session.close"
@@ -107,8 +107,7 @@ class InstrumentDefine(OperatorCommand, tag=8, frozen=True):
     that may be withdrawn the same day (all of it may be traded with). ``bust_window_ms``: how long after a trade it may
     be annulled; None: half an hour, 0: never. ``max_holders``: the most owners that may hold it, have an order to buy
     it, or have proposed a deal to buy it; None: no limit. ``deal_report_ms``: how long after it was agreed a negotiated
-    deal may be reported; None: 15 minutes. ``deal_delay_ms``: how long after its trade a deal is published; None: at
-    once.
+    deal may be reported; None: 15 minutes. ``deal_delay_ms``: how long after its trade it is published; None: at once.
 
     ``given``, which the gateway sets, names the terms in the request; all other terms of a known instrument, and its
     reference price, stay as they are. None, in journals that are older than the field: all terms are replaced.
@@ -391,6 +390,7 @@ AnyCommand: TypeAlias = (
     | QuoteCommand
     | NoticeCommand
     | LimitsSet
+    | MarketPermitOpening
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

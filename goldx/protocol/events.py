@@ -17,6 +17,7 @@ from goldx.protocol.commands import Leg
 from goldx.protocol.deal_events import DirectEvent
 from goldx.protocol.limit_events import LimitEvent
 from goldx.protocol.notice_events import NoticeEvent
+from goldx.protocol.opening_events import DayOpeningDecided
 from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeEvent
 from goldx.protocol.rfq_events import RfqEvent
@@ -63,8 +64,7 @@ class Trade(Event, tag=3, frozen=True):
 
     ``taker_side`` is None in the uncross of an auction, and for a trade without orders, which has 0 for both order ids.
     ``kind`` is one of ``goldx.protocol.terms.TRADE_KINDS``. It is None for a trade of two orders, as in streams that
-    are older than the field: ``goldx.protocol.trade_kinds`` has the kind of any trade. ``lots``: the receipts of the
-    named lots that have changed hands.
+    are older than the field: ``goldx.protocol.trade_kinds`` has the kind of any trade. ``lots``: receipts, if named.
     """
 
     event: ClassVar[str] = "trade"
@@ -292,8 +292,7 @@ class AccountRetired(Event, tag=24, frozen=True):
 class AuctionExtended(Event, tag=27, frozen=True):
     """The auction of an interruption goes on, because its price would lie outside the corridor.
 
-    It ends at ``until`` if its price lies from ``lower_price_limit`` to ``upper_price_limit`` then. Both are None where
-    any price will do.
+    It ends at ``until`` if its price lies from ``lower_price_limit`` to ``upper_price_limit``; None: any price will do.
     """
 
     event: ClassVar[str] = "auction.extended"
@@ -394,6 +393,7 @@ AnyEvent: TypeAlias = (
     | QuoteEvent
     | NoticeEvent
     | LimitEvent
+    | DayOpeningDecided
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

@@ -33,6 +33,7 @@ REASONS: Final[dict[str, Reason]] = {
     "PHASE": Reason("not in this phase of the market"),
     "MARKET_CLOSED": Reason("the market is closed"),
     "HALTED": Reason("trading is halted"),
+    "DAY_WAITS": Reason("the trading day may not open yet"),
     "INSUFFICIENT_CASH": Reason("the cash available does not cover it"),
     "INSUFFICIENT_GOLD": Reason("the gold available does not cover it"),
     "WOULD_TAKE": Reason("a post-only order would take"),

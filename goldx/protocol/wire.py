@@ -177,7 +177,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("reference", "by", "proposed_by", "reason", "method"), _text(96)),
     "trading_day": _text(10),
     "session": _text(97),  # a plus, a key id of 32, a slash, and a name of 63
-    **dict.fromkeys(("subject", "detail"), _text(300)),
+    **dict.fromkeys(("subject", "detail", "obstacle"), _text(300)),
     "asset": _identifier,
     "type": _word(terms.ORDER_TYPES),
     "time_in_force": _word(terms.TIMES_IN_FORCE),

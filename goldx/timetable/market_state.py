@@ -45,7 +45,7 @@ class MarketState(msgspec.Struct):
     """The state after the event ``sequence``. ``trading_day`` is an ISO date, or empty before the first.
 
     ``begun`` is the sequence of the event that began the trading day, 0 for the first one, and ``opened`` says whether
-    the timetable has opened an instrument in it. ``regime`` is the legal one in force, if any, and ``sandbox_ends`` the
+    a phase of trading has begun in it. ``regime`` is the legal one in force, if any, and ``sandbox_ends`` the
     last trading day of a sandbox. ``position`` is that of the journal entry behind the last event frame.
     """
 
@@ -109,13 +109,13 @@ class MarketState(msgspec.Struct):
         """
         instrument = self.instruments[event.symbol]
         instrument.phase = event.phase
+        self.opened = self.opened or event.phase not in (terms.CLOSED, terms.HALTED)
         begins = event.planned_at is None and not first and event.previous == terms.CONTINUOUS
         begins = begins and event.phase == terms.AUCTION
         ends = instrument.interrupted and event.planned_at is None and event.phase == terms.CONTINUOUS
         instrument.interrupted = begins
         if event.planned_at is not None:
             instrument.planned_at = event.planned_at
-            self.opened = self.opened or event.phase != terms.CLOSED
         elif not begins and not ends:
             instrument.changed_at = event.at
 

@@ -95,7 +95,7 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
     side = SELL if deal.side == BUY else BUY
     needed = direct_trades.needed(instrument, side, deal.price, deal.quantity)
     detail = ""
-    reason = direct_trades.refusal_of_market(instrument)  # what refuses an account has ended its deals
+    reason = direct_trades.refusal_of_market(state, instrument)  # what refuses accounts has ended deals
     if not reason:
         reason = price_refusal(instrument, deal.price)
     if not reason:
@@ -153,7 +153,7 @@ def _refusal_of_terms(
     state: State, instrument: Instrument, side: int, price: int, expire_at: int, agreed_at: int | None
 ) -> tuple[str, str]:
     """Return (reason, detail) why a deal of these terms may not be proposed now, or two empty texts."""
-    reason = direct_trades.refusal_of_market(instrument)
+    reason = direct_trades.refusal_of_market(state, instrument)
     if reason:
         return reason, ""
     if side not in (BUY, SELL):

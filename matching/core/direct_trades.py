@@ -11,7 +11,7 @@ from typing import Any
 
 from goldx.protocol.terms import BUY, HALTED
 from goldx.protocol.units import MG_PER_GRAM
-from matching.core import fees, holders, limit_checks, regime
+from matching.core import day_opening, fees, holders, limit_checks, regime
 from matching.core.holdings import Account, Balance
 from matching.core.instrument import Instrument
 from matching.core.state import UNPUBLISHED, State
@@ -63,11 +63,13 @@ def refusal_of_funds(balance: Balance, side: int, amount: int) -> str:
     return "RESALE_LOCKED" if amount <= balance.total - balance.reserved else "INSUFFICIENT_GOLD"
 
 
-def refusal_of_market(instrument: Instrument) -> str:
+def refusal_of_market(state: State, instrument: Instrument) -> str:
     """Return the reason why no such trade may be asked for or made in an instrument now, or an empty text."""
     if instrument.retired:
         return "RETIRED"
-    return "HALTED" if instrument.phase == HALTED else ""
+    if instrument.phase == HALTED:
+        return "HALTED"
+    return day_opening.REASON if state.opening == day_opening.WAITS else ""
 
 
 def refusal_of_buyer(state: State, mode: int, instrument: Instrument, buyer: Account) -> tuple[str, str]:
@@ -98,6 +100,7 @@ def trade(
     charged = fees.fee(0, amount, instrument.taker_fee)
     state.fees_collected += 2 * charged
     state.last_trade_id += 1
+    day_opening.note(state)
     state.general_trades += 1
     number = state.last_trade_id
     parties = (buyer.name, seller.name)

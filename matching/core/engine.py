@@ -16,6 +16,7 @@ from goldx.protocol import commands, deal_commands, rfq_commands
 from goldx.protocol.commands import COMMANDS, AnyCommand
 from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeAcknowledge, NoticePublish
+from goldx.protocol.opening_commands import MarketPermitOpening
 from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.tags import tag_of
@@ -23,6 +24,7 @@ from matching.core import (
     adjustments,
     busts,
     changes,
+    day_opening,
     deals,
     limit_setting,
     listing,
@@ -85,6 +87,7 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     NoticePublish: notices.publish,
     NoticeAcknowledge: notices.acknowledge,
     LimitsSet: limit_setting.set_limits,
+    MarketPermitOpening: day_opening.permit,
     rfq_commands.RfqCreate: rfq_requests.create,
     rfq_commands.RfqQuote: rfq_quotes.quote,
     rfq_commands.RfqWithdraw: rfq_quotes.withdraw,

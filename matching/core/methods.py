@@ -32,6 +32,7 @@ from goldx.protocol.commands import (
 from goldx.protocol.deal_commands import DealAccept, DealCancel, DealDecline, DealPropose
 from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeAcknowledge, NoticePublish
+from goldx.protocol.opening_commands import MarketPermitOpening
 from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, QuoteSetProtection
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.rfq_commands import RfqAccept, RfqCancel, RfqCreate, RfqQuote, RfqWithdraw
@@ -49,6 +50,7 @@ INSTRUMENT_RETIRE: Final[str] = InstrumentRetire.method
 LIMITS_SET: Final[str] = LimitsSet.method
 MARKET_CANCEL_ORDERS: Final[str] = MarketCancelOrders.method
 MARKET_END_DAY: Final[str] = MarketEndDay.method
+MARKET_PERMIT_OPENING: Final[str] = MarketPermitOpening.method
 MARKET_SET_PHASE: Final[str] = MarketSetPhase.method
 MARKET_SET_REFERENCE: Final[str] = MarketSetReference.method
 MEMBER_HALT: Final[str] = MemberHalt.method

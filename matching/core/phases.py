@@ -21,7 +21,7 @@ from typing import Any
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import auction, methods, pending_stops, regime
+from matching.core import auction, day_opening, methods, pending_stops, regime
 from matching.core.instrument import Instrument
 from matching.core.state import NO_ORDER, State
 from matching.core.tags import AUCTION_EXTENDED, PHASE_CHANGED
@@ -41,6 +41,8 @@ def set_phase(state: State, command: tuple[Any, ...]) -> None:
         state.refuse(methods.MARKET_SET_PHASE, "PHASE", None, symbol, "it is in that phase already")
     elif detail := regime.refuses_phase(state, phase):
         state.refuse(methods.MARKET_SET_PHASE, "REGIME", None, symbol, detail)
+    elif detail := day_opening.refuses_phase(state, phase):
+        state.refuse(methods.MARKET_SET_PHASE, day_opening.REASON, None, symbol, detail)
     else:
         change(state, instrument, phase)
 
@@ -117,6 +119,7 @@ def _enter(state: State, instrument: Instrument, phase: int, planned_at: int = 0
     instrument.indicated = (None, None)
     instrument.reopening_centre = 0
     instrument.extensions = 0
+    day_opening.note_phase(state, phase)
     if phase == terms.AUCTION:
         state.changed_auctions[instrument.symbol] = instrument
     if planned_at:

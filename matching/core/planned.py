@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import methods, phases, regime
+from matching.core import day_opening, methods, phases, regime
 from matching.core.instrument import Instrument
 from matching.core.state import State
 from matching.core.tags import TIMETABLE_DELAYED, TIMETABLE_HELD
@@ -46,6 +46,8 @@ def take_step(state: State, command: tuple[Any, ...]) -> None:
         state.refuse(method, "HALTED", None, symbol)
     elif detail := regime.refuses_phase(state, phase):
         state.refuse(method, "REGIME", None, symbol, detail)
+    elif detail := day_opening.refuses_phase(state, phase):
+        state.refuse(method, day_opening.REASON, None, symbol, detail)
     else:
         instrument.planned_at = planned_at
         phases.change(state, instrument, phase, planned_at)

@@ -93,7 +93,7 @@ def _refusal(
     if holders.holder_of(state, account) == holders.holder_of(state, request.account):
         return "SELF_TRADE", "the request is of the same beneficial owner"
     instrument = request.instrument
-    reason = direct_trades.refusal_of_market(instrument)
+    reason = direct_trades.refusal_of_market(state, instrument)
     if not reason:
         reason = price_refusal(instrument, price) or quantity_refusal(instrument, quantity)
     if reason:

@@ -16,7 +16,6 @@ from typing import Any
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import (
     BUY,
-    HALTED,
     LONGEST_RFQ_GRACE_MS,
     MAX_OPEN_REQUESTS,
     OUTLIVES,
@@ -129,7 +128,7 @@ def _find(state: State, method: str, name: str, rfq_id: int) -> OpenRfq | None:
 def _refusal_of_terms(state: State, request: OpenRfq) -> tuple[str, str]:
     """Return (reason, detail) why a request of these terms may not be made now, or two empty texts."""
     instrument = request.instrument
-    reason = direct_trades.refusal_of_market(instrument)
+    reason = direct_trades.refusal_of_market(state, instrument)
     if reason:
         return reason, ""
     if request.side not in (BUY, SELL):
@@ -163,8 +162,9 @@ def _refusal_of_acceptance(state: State, request: OpenRfq, limit: int, wanted: i
     What refuses its account has ended it.
     """
     instrument = request.instrument
-    if instrument.phase == HALTED:
-        return "HALTED", ""
+    reason = direct_trades.refusal_of_market(state, instrument)
+    if reason:
+        return reason, ""
     if state.now < request.grace_until:
         return "TOO_EARLY", f"the grace of request {request.rfq_id} lasts until {request.grace_until}"
     reason = price_refusal(instrument, limit) or quantity_refusal(instrument, wanted)

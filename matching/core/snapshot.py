@@ -28,7 +28,7 @@ from matching.core.regime_terms import Regime
 from matching.core.state import NO_ORDER, Due, State
 
 VERSION: Final = "goldx-core-1"
-_NO_NEWER_PARTS: Final[tuple[Any, ...]] = ((), (), (), None, 0, 0, None, (), (), (), ())
+_NO_NEWER_PARTS: Final[tuple[Any, ...]] = ((), (), (), None, 0, 0, None, (), (), (), (), (0, ""))
 """The newer parts of a state that has none of them; ``read`` names them in their order."""
 _NO_NEWER_OF_INSTRUMENT: Final[tuple[Any, ...]] = (False, 0, "", 0, False, (0, 0, 0), 0, 0)
 """The same of an instrument; ``_read_instrument`` names them."""
@@ -58,6 +58,7 @@ def write(state: State) -> bytes:
     notices: tuple[Any, ...] = (state.last_notice_id, waiting) if state.last_notice_id else ()
     newest = [snapshot_of_deals.write_deals(state), notices, snapshot_of_deals.write_requests(state)]
     newest.append(snapshot_of_limits.write_limits(state))
+    newest.append((state.opening, state.obstacle) if state.opening else ())
     while newest and not newest[-1]:
         newest.pop()
     is_regulated = bool(state.regime is not None or state.proposed_regime is not None or newest)
@@ -117,6 +118,7 @@ def read(data: bytes) -> State:
         notices,
         requests,
         limits,
+        (state.opening, state.obstacle),
     ) = _or_absent(newer, _NO_NEWER_PARTS)
     for symbol, (values, by) in proposed_terms:
         terms_given = tuple([tuple(value) if isinstance(value, list) else value for value in values])
@@ -132,8 +134,7 @@ def read(data: bytes) -> State:
     if deals:
         snapshot_of_deals.read_deals(state, deals)
     if notices:
-        state.last_notice_id, waiting = notices
-        state.notices = {number: dict.fromkeys(members) for number, members in waiting}
+        _read_notices(state, notices)
     if requests:
         snapshot_of_deals.read_requests(state, requests)
     state.orders = dict(sorted(state.orders.items()))
@@ -142,6 +143,11 @@ def read(data: bytes) -> State:
     heapify(state.timetable)
     state.find_next_due()
     return state
+
+
+def _read_notices(state: State, notices: Any) -> None:
+    state.last_notice_id, waiting = notices
+    state.notices = {number: dict.fromkeys(members) for number, members in waiting}
 
 
 def _or_absent(newer: list[Any], absent: tuple[Any, ...]) -> list[Any]:

@@ -85,6 +85,8 @@ class State:
         "next_due",
         "notices",
         "now",
+        "obstacle",
+        "opening",
         "orders",
         "previous_references",
         "proposed_limits",
@@ -103,6 +105,11 @@ class State:
         "unpublished",
     )
 
+    opening: int
+    """Whether the trading day may open (``matching.core.day_opening``); 0 where it need not be permitted."""
+    obstacle: str
+    """The obstacle that a day waits for, as far as settlement has named it."""
+
     def __init__(self) -> None:
         self.now: int = 0
         """The time of the command, in ms since the epoch."""
@@ -114,6 +121,7 @@ class State:
         self.day: int = 0
         """The number of trading days that have ended."""
         self.trading_day: str = ""
+        self.opening, self.obstacle = 0, ""
         self.fees_collected: int = 0
         self.instruments: dict[str, Instrument] = {}
         self.members: dict[str, Member] = {}
@@ -159,8 +167,7 @@ class State:
         self.last_notice_id: int = 0
         self.notices: dict[int, dict[str, None]] = {}
         """By the number of a notice: the members that have still to acknowledge it."""
-        self.timetable: list[Due] = []
-        """A heap."""
+        self.timetable: list[Due] = []  # a heap
         self.next_due: int = NEVER
         self.events: Events = []
         self.touched: list[Balance] = []

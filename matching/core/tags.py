@@ -11,6 +11,7 @@ from typing import Final
 from goldx.protocol import commands, deal_events, events, rfq_events, timetable_events
 from goldx.protocol.limit_events import LimitsChanged, LimitsProposed
 from goldx.protocol.notice_events import NoticeAcknowledged, NoticePublished
+from goldx.protocol.opening_events import DayOpeningDecided
 from goldx.protocol.quote_events import ProtectionReset, ProtectionSet, ProtectionTriggered
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from goldx.protocol.tags import tag_of
@@ -62,6 +63,7 @@ NOTICE_PUBLISHED: Final[object] = tag_of(NoticePublished)
 NOTICE_ACKNOWLEDGED: Final[object] = tag_of(NoticeAcknowledged)
 LIMITS_PROPOSED: Final[object] = tag_of(LimitsProposed)
 LIMITS_CHANGED: Final[object] = tag_of(LimitsChanged)
+DAY_OPENING_DECIDED: Final[object] = tag_of(DayOpeningDecided)
 RFQ_CREATED: Final[object] = tag_of(rfq_events.RfqCreated)
 RFQ_QUOTED: Final[object] = tag_of(rfq_events.RfqQuoted)
 RFQ_GRACE_ENDED: Final[object] = tag_of(rfq_events.RfqGraceEnded)

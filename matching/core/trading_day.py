@@ -8,7 +8,17 @@ from typing import Any, Final
 
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
-from matching.core import deal_ends, direct_trades, limit_setting, methods, phases, regime_setting, rfq_ends, stops
+from matching.core import (
+    day_opening,
+    deal_ends,
+    direct_trades,
+    limit_setting,
+    methods,
+    phases,
+    regime_setting,
+    rfq_ends,
+    stops,
+)
 from matching.core.holdings import Account
 from matching.core.ids import ClientIds
 from matching.core.state import DEALS, LEAVING, NO_ORDER, UNPUBLISHED, State
@@ -44,7 +54,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     first command is only a proposal.
     """
     _, next_trading_day, by, rules = command
-    if rules:
+    if rules or state.opening:
         detail = _wrong_day(state, next_trading_day, rules)
         still_open = [i.symbol for i in state.instruments.values() if i.phase != terms.CLOSED]
         if detail or still_open:
@@ -66,6 +76,7 @@ def end_day(state: State, command: tuple[Any, ...]) -> None:
     if rules >= FREED_BEFORE_THE_END:
         state.publish_holdings()
     state.day += 1
+    day_opening.begin_day(state)
     state.trading_day = next_trading_day
     state.previous_references = state.references
     state.references = {}

@@ -1,14 +1,15 @@
 """The opening of a trading day: it waits until every day before is closed, signed and archived, and no break stops it.
 
-Engine and ledger are compared anew, too. Where that cannot be waited for, two people open a day in spite of what stands
-in the way, each with a reason; at least one of them operates the market. That counts for what stood in the way then:
-what is found later takes two people again. The first trading day of an exchange waits for nothing.
+Engine and ledger are compared anew, too. While they differ nobody opens a day (domain sheet 8.4). Where anything else
+cannot be waited for, two people open a day in spite of it, each with a reason; at least one of them operates the
+market. That counts for what stood in the way then: what is found later takes two people again. The first trading day of
+an exchange waits for nothing.
 """
 
 from datetime import date
 from typing import Final, NamedTuple
 
-from sqlalchemy import any_, or_, select
+from sqlalchemy import any_, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,7 @@ from settlement.closing import close
 from settlement.documents.closing import CLOSED
 from settlement.documents.registered import ACTIVE
 from settlement.reconciliation import holdings, past_limits
+from settlement.reconciliation.break_areas import ENGINE
 from settlement.tables.base import staff, trading_day
 from settlement.tables.closing import (
     business_day,
@@ -31,6 +33,7 @@ from settlement.tables.closing import (
     day_record,
     phase_change,
 )
+from settlement.tables.ledger import trade
 
 PEOPLE: Final = 2
 """The number of people who open a day in spite of what stands in the way."""
@@ -45,18 +48,21 @@ class InTheWay(NamedTuple):
     """An obstacle to an opening, as a sentence.
 
     ``about`` is the day, the break with its difference, or the account with its difference. It stays the same while a
-    day gets closed and signed and a break gets older, and is another one when a difference changes.
+    day gets closed and signed and a break gets older, and is another one when a difference changes. ``differs``: engine
+    and ledger differ, and nobody may open a day in spite of that.
     """
 
     about: str
     what: str
+    differs: bool = False
 
 
 class Opening(NamedTuple):
     """The present trading day, the sequence of the event that began it, and what keeps it from opening.
 
     ``opened_by`` are the people who open it in spite of all that, as far as they are active and permitted now, and
-    ``operated`` says whether one of them operates the market. ``opened``: it has opened, by the timetable.
+    ``operated`` says whether one of them operates the market. ``opened``: it has opened. ``differs``: engine and ledger
+    differ, so that it does not open whoever wants it.
     """
 
     day: date
@@ -65,11 +71,12 @@ class Opening(NamedTuple):
     opened_by: tuple[str, ...]
     operated: bool
     opened: bool
+    differs: bool = False
 
     @property
     def may_open(self) -> bool:
         """Return whether the day may open."""
-        return not self.obstacles or (len(self.opened_by) >= PEOPLE and self.operated)
+        return not self.obstacles or (len(self.opened_by) >= PEOPLE and self.operated and not self.differs)
 
 
 async def present(connection: AsyncConnection) -> Opening | None:
@@ -91,14 +98,17 @@ async def _look(connection: AsyncConnection) -> tuple[Opening, list[InTheWay]] |
     found = [] if opened or len(rows) == 1 else await _in_the_way(connection)
     people = await _people(connection, sequence, found) if found else {}
     texts = tuple(each.what for each in found)
-    return Opening(day, sequence, texts, tuple(people), any(people.values()), opened), found
+    differs = any(each.differs for each in found)
+    return Opening(day, sequence, texts, tuple(people), any(people.values()), opened, differs), found
 
 
 async def _has_opened(connection: AsyncConnection, sequence: int) -> bool:
-    """Return whether the timetable has opened an instrument since the event that began the trading day."""
+    """Return whether a phase of trading has begun, or a trade was made, since the event that began the trading day."""
     columns = phase_change.c
-    query = select(columns.sequence).where(columns.sequence > sequence, columns.planned_at.is_not(None))
-    return await connection.scalar(query.where(columns.phase != terms.CLOSED).limit(1)) is not None
+    trading = columns.phase.not_in((terms.CLOSED, terms.HALTED))
+    begun = select(literal(1)).where(columns.sequence > sequence, trading).exists()
+    traded = select(literal(1)).where(trade.c.sequence > sequence).exists()
+    return bool(await connection.scalar(select(begun | traded)))
 
 
 async def _in_the_way(connection: AsyncConnection) -> list[InTheWay]:
@@ -118,9 +128,9 @@ async def _in_the_way(connection: AsyncConnection) -> list[InTheWay]:
     stops = await past_limits.past_limit(connection)
     for stop in stops:
         what = f"break {stop.break_id} ({stop.kind} {stop.subject}): {stop.why}"
-        found.append(InTheWay(f"break {stop.break_id} {stop.difference}", what))
+        found.append(InTheWay(f"break {stop.break_id} {stop.difference}", what, stop.area == ENGINE))
     found += [
-        InTheWay(f"holding {each.account} {each.asset} {each.engine - each.ledger}", str(each))
+        InTheWay(f"holding {each.account} {each.asset} {each.engine - each.ledger}", str(each), differs=True)
         for each in await unlisted(connection, stops)
     ]
     return found
@@ -155,7 +165,8 @@ async def open_anyway(connection: AsyncConnection, by: str, day: date, reason: s
     """Open the present trading day in spite of what stands in the way; it opens once another person has done so too.
 
     Somebody who has done so before does it again when there are new obstacles. Raises BadValue for another day or an
-    empty reason; Refused: ILLEGAL_STEP where nothing stands in the way or the day is open, NOT_PERMITTED, SAME_PERSON.
+    empty reason; Refused: ILLEGAL_STEP where nothing stands in the way, the day is open, or engine and ledger differ,
+    NOT_PERMITTED, SAME_PERSON.
     """
     printable("reason", reason.strip(), LONGEST_REASON)
     await audit.lock(connection)
@@ -171,6 +182,12 @@ async def open_anyway(connection: AsyncConnection, by: str, day: date, reason: s
         raise Refused("ILLEGAL_STEP", f"{day} is open already")
     if found.may_open:
         raise Refused("ILLEGAL_STEP", f"{day} may open already: nothing stands in its way any more")
+    if found.differs:
+        first = next(each.what for each in in_the_way if each.differs)
+        raise Refused(
+            "ILLEGAL_STEP",
+            f"nobody opens a day while engine and ledger differ: {first}; `goldx day why` shows who can clear it",
+        )
     if by in found.opened_by:
         raise Refused("SAME_PERSON", f"{by} has asked to open {day} already; it takes another person")
     operated = found.operated or OPERATE in held
@@ -178,8 +195,8 @@ async def open_anyway(connection: AsyncConnection, by: str, day: date, reason: s
         others = " and ".join(found.opened_by)
         raise Refused("NOT_PERMITTED", f"{by} and {others} may not open {day}: one of them must operate")
     given = {"sequence": found.sequence, "given_by": by, "reason": reason.strip(), "given_at": now_ms()}
-    first = insert(day_opening).values(**given, day=day, obstacles=list(found.obstacles))
-    await connection.execute(first.on_conflict_do_nothing())
+    opened = insert(day_opening).values(**given, day=day, obstacles=list(found.obstacles))
+    await connection.execute(opened.on_conflict_do_nothing())
     rows = [{**given, "about": each.about, "obstacle": each.what} for each in in_the_way]
     await connection.execute(insert(day_opening_obstacle).on_conflict_do_nothing(), rows)
     detail = {"reason": reason.strip(), "obstacles": list(found.obstacles)}

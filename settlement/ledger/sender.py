@@ -54,6 +54,11 @@ class Sender:
             await self._recover()
             return await self._send()
 
+    async def send(self, command: AnyCommand) -> None:
+        """Append one command that is in no outbox, since it may come twice. Raises redis' errors."""
+        await self._journal.append_raw(self._frames.make((command,)))
+        self._frames.arrived()
+
     async def _send(self) -> int:
         """Number the next frame, record it and the journal's end before it on its items, and append it."""
         columns = (outbox.c.reference, outbox.c.kind, outbox.c.subject, outbox.c.legs, outbox.c.by)

@@ -1,4 +1,8 @@
-"""The service's part in the end of a day: it archives signed days, and publishes whether the present one may open."""
+"""The service's part in the end of a day: it archives signed days, and decides whether the present one may open.
+
+The decision goes into the journal, where the engine keeps to it whoever wants to open an instrument
+(``matching.core.day_opening``), and to the timetable's service, which waits for it (``goldx.timetable.permission``).
+"""
 
 import asyncio
 from pathlib import Path
@@ -8,13 +12,18 @@ import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from goldx.protocol.opening_commands import MarketPermitOpening
 from goldx.streams.keys import Keys
 from goldx.timetable.permission import Permission, publish_permission
 from settlement.base.refusal import Refused
+from settlement.base.steps import SERVICE
 from settlement.closing import archive, opening
+from settlement.ledger.sender import Sender
 
 EVERY_SECONDS: Final = 2.0
 MOST_OBSTACLES: Final = 20
+LONGEST_OBSTACLE: Final = 200
+"""The number of characters of an obstacle that the journal gets."""
 
 log = structlog.get_logger()
 
@@ -29,11 +38,14 @@ class DayOpenings:
         self._folder = folder
         self._due = 0.0
         self._failed = ""
+        self._sent: MarketPermitOpening | None = None
 
-    async def tend(self) -> None:
-        """Archive and publish; more often than every EVERY_SECONDS nothing is done.
+    async def tend(self, sender: Sender) -> None:
+        """Archive, decide and publish; more often than every EVERY_SECONDS nothing is done.
 
-        Raises redis' errors and SQLAlchemyError. A record that cannot be written is logged, and tried again.
+        The journal gets the decision when it is another one than the last, so that it precedes every step that the
+        timetable's service takes because of it. Raises redis' errors and SQLAlchemyError. A record that cannot be
+        written is logged, and tried again.
         """
         now = asyncio.get_running_loop().time()
         if now < self._due:
@@ -41,10 +53,24 @@ class DayOpenings:
         await self._archive()
         async with self._engine.connect() as connection:
             found = await opening.present(connection)
+        obstacles = () if found is None or found.may_open else found.obstacles
+        await self._send(sender, "" if found is None else str(found.day), obstacles)
         if found is not None:
-            obstacles = () if found.may_open else found.obstacles[:MOST_OBSTACLES]
-            await publish_permission(self._redis, self._keys, Permission(str(found.day), found.sequence, obstacles))
+            permission = Permission(str(found.day), found.sequence, obstacles[:MOST_OBSTACLES])
+            await publish_permission(self._redis, self._keys, permission)
         self._due = now + EVERY_SECONDS
+
+    def send_again(self) -> None:
+        """Send the decision once more, after an outage in which the last one may have been lost."""
+        self._sent = None
+
+    async def _send(self, sender: Sender, day: str, obstacles: tuple[str, ...]) -> None:
+        first = obstacles[0][:LONGEST_OBSTACLE] if obstacles else None
+        more = f" and {len(obstacles) - 1} more" if len(obstacles) > 1 else ""
+        command = MarketPermitOpening(day, first and first + more, SERVICE)
+        if command != self._sent:
+            await sender.send(command)
+            self._sent = command
 
     async def check_newest(self) -> None:
         """Read the newest archived record again, and log it if the file is missing or has other bytes."""

@@ -148,6 +148,7 @@ class Settlement:
         await self._ledger.check(self._events)
         run = await begin_run(self._redis, self._keys, "settlement", self._replicas)
         self._sender = Sender(self._engine, Journal(self._redis, self._keys, self._replicas, clock=self._clock), run)
+        self._openings.send_again()
         await self._publish_reached()
         return self._reached
 
@@ -189,7 +190,8 @@ class Settlement:
             await write_acts(self._engine, self._redis, self._keys)
             self._flushed = now
             await self.begin_day(working_days.today())
-            await self._openings.tend()
+            if self._reached:
+                await self._openings.tend(self._sender)
             if released := await reservations.lapse(self._engine):
                 log.warning("lots of commands that were lost are free again", reservations=released)
             await self._stamping.tend()

@@ -11,6 +11,7 @@ from goldx.cli import main
 from goldx.hosting.first_regime import declare_negotiated
 from goldx.hosting.settings import Settings
 from goldx.protocol import terms
+from goldx.protocol.opening_commands import MarketPermitOpening
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.streams.entries import BEGINNING
 from goldx.streams.frames import decode_commands
@@ -40,9 +41,13 @@ async def test_it_sets_negotiated_before_everything_else_and_no_second_time(
 
 async def test_one_of_several_that_begin_at_once_does_it(redis: Redis, shard: str, valkey_url: str) -> None:
     settings = Settings(shard=shard)
-    declared = await asyncio.gather(*(declare_negotiated(valkey_url, settings, "goldx serve") for _ in range(4)))
+    declared = await asyncio.gather(
+        *(declare_negotiated(valkey_url, settings, "goldx serve", settled=True) for _ in range(4))
+    )
     assert sorted(declared) == [False, False, False, True]
-    assert len(await Journal(redis, Keys(shard)).read(BEGINNING)) == 1
+    ((_, data),) = await Journal(redis, Keys(shard)).read(BEGINNING)
+    demand = MarketPermitOpening("", by="goldx serve")
+    assert decode_commands(data).commands == (VenueSetRegime(terms.NEGOTIATED, by="goldx serve"), demand)
 
 
 async def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

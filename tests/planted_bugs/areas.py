@@ -11,6 +11,7 @@ from tests.planted_bugs import (
     core_limits,
     core_makers,
     core_mass_quotes,
+    core_opening,
     core_regime,
     core_rfq,
     deals,
@@ -60,6 +61,18 @@ AREAS = (
         # Without tests that start processes, and without those that would shrink each failure.
         ("--noconftest", "-k", "not goldx_replay and not generated_sequences"),
         core.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "opening",
+        "matching/core",
+        (
+            "tests/matching/core/test_day_opening.py",
+            "tests/matching/core/test_old_journals.py",
+            "tests/matching/core/test_against_model.py",
+        ),
+        ("--noconftest", "-x", "-k", "test_day_opening or old_journal or openings_of_days"),
+        core_opening.BUGS,
         may_hang=False,
     ),
     Area(

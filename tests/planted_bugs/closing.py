@@ -8,6 +8,7 @@ FEES = "closing/fees.py"
 SIGNING = "closing/signing.py"
 RECORDS = "closing/records.py"
 OPENING = "closing/opening.py"
+SERVICE_OPENING = "service/day_opening.py"
 ARCHIVE = "closing/archive.py"
 STAMPS = "closing/time_stamps.py"
 
@@ -242,8 +243,8 @@ BUGS = (
     Bug(
         "an opening of two people counts though neither operates the market any more",
         OPENING,
-        "len(self.opened_by) >= PEOPLE and self.operated",
-        "len(self.opened_by) >= PEOPLE",
+        "len(self.opened_by) >= PEOPLE and self.operated and",
+        "len(self.opened_by) >= PEOPLE and",
     ),
     Bug(
         "a difference that no run has found keeps no day closed",
@@ -251,7 +252,25 @@ BUGS = (
         "found = await holdings.differences(connection)",
         "found = list[holdings.HoldingDifference]()",
     ),
-    Bug("a phase that is set by hand opens the day", OPENING, ", columns.planned_at.is_not(None))", ")"),
+    Bug(
+        "people open a day while engine and ledger differ",
+        OPENING,
+        " and self.operated and not self.differs)",
+        " and self.operated)",
+    ),
+    Bug(
+        "a clerk is not told that nobody opens over a difference", OPENING, "    if found.differs:\n", "    if False:\n"
+    ),
+    Bug("a break between engine and ledger is one like all others", OPENING, "stop.area == ENGINE)", "False)"),
+    Bug("a difference that no run has found is opened over", OPENING, "differs=True", "differs=False"),
+    Bug("a halt opens the day", OPENING, "(terms.CLOSED, terms.HALTED)", "(terms.CLOSED,)"),
+    Bug("a trade does not open the day", OPENING, "select(begun | traded)", "select(begun)"),
+    Bug(
+        "the engine does not hear what stands in the way",
+        SERVICE_OPENING,
+        "        if command != self._sent:\n",
+        "        if False:\n",
+    ),
     Bug("a killed write of a record is written on", ARCHIVE, "partial.unlink(missing_ok=True)", "pass"),
     Bug("the answer to another request for a time stamp is taken", STAMPS, "nonce=nonce", "nonce=None"),
     Bug(

@@ -36,7 +36,12 @@ BUGS = (
         "proposed == (day,)",
     ),
     Bug("days begin at midnight in Greenwich", DAY, "state.now + CHINA_OFFSET_MS", "state.now"),
-    Bug("journals of older rules are held to the newest", DAY, "    if rules:\n", "    if rules is not None:\n"),
+    Bug(
+        "journals of older rules are held to the newest",
+        DAY,
+        "    if rules or state.opening:\n",
+        "    if rules is not None:\n",
+    ),
     Bug(
         "a proposed reference outlives its day",
         DAY,

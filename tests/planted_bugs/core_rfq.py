@@ -245,8 +245,11 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a request is accepted while trading is halted",
         "rfq_requests.py",
-        '    if instrument.phase == HALTED:\n        return "HALTED", ""\n',
-        "",
+        "    reason = direct_trades.refusal_of_market(state, instrument)\n"
+        "    if reason:\n"
+        '        return reason, ""\n'
+        "    if state.now",
+        "    if state.now",
     ),
     # Ends
     Bug(

@@ -43,7 +43,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a deal is accepted while trading is halted",
         "deals.py",
-        "    reason = direct_trades.refusal_of_market(instrument)  # what refuses an account has ended its deals\n",
+        "    reason = direct_trades.refusal_of_market(state, instrument)  # what refuses accounts has ended deals\n",
         '    reason = ""\n',
     ),
     Bug(

@@ -27,6 +27,7 @@ def test_every_bug_is_another_one() -> None:
 def test_every_area_has_bugs_and_tests() -> None:
     names = [
         "core",
+        "opening",
         "regime",
         "makers",
         "notices",
@@ -97,6 +98,7 @@ def test_where_nothing_may_hang_a_time_limit_notices_no_bug() -> None:
     assert judge("bug", 1, "FAILED tests/a/test_b.py::test_c\n", may_hang=False).noticed
     assert [area.name for area in AREAS if not area.may_hang] == [
         "core",
+        "opening",
         "regime",
         "makers",
         "notices",

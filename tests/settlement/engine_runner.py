@@ -48,9 +48,10 @@ class EngineRunner:
             for position, data in await self.journal.read(self._position):
                 frame = decode_raw_commands(data)
                 raw = [self.engine.apply(position.ms, tuple(command)) for command in frame.commands]
-                encoded = msgspec.msgpack.encode(((position.ms, position.counter), raw))
-                await self._redis.xadd(self._keys.events, {FIELD: encoded}, id=f"{self.engine.sequence}-0")
-                self._note(decode_events(encoded))
+                if any(raw):
+                    encoded = msgspec.msgpack.encode(((position.ms, position.counter), raw))
+                    await self._redis.xadd(self._keys.events, {FIELD: encoded}, id=f"{self.engine.sequence}-0")
+                    self._note(decode_events(encoded))
                 self._position = position
                 count += len(frame.commands)
         return count

@@ -47,6 +47,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("phase", "previous", "time_in_force"), st.integers(0, 4)),
     "stp": st.integers(0, 3),
     **dict.fromkeys(("name", "name_zh", "reference", "by", "session", "reason", "method", "subject", "detail"), plain),
+    "obstacle": plain,
     "proposed_by": plain,
     "form": st.sampled_from(terms.FORMS),
     **dict.fromkeys(

@@ -1,7 +1,8 @@
 """A trading day opens with settlement's permission; the first one of an exchange opens without."""
 
 from goldx.protocol import terms
-from goldx.protocol.commands import MarketSetPhase
+from goldx.protocol.commands import AnyCommand, MarketSetPhase
+from goldx.protocol.opening_commands import MarketPermitOpening
 from goldx.timetable.decision import decide
 from goldx.timetable.permission import Permission
 from tests.goldx.timetable.test_following import DAY, DORE, TIMETABLE, Day
@@ -9,9 +10,10 @@ from tests.goldx.timetable.test_following import DAY, DORE, TIMETABLE, Day
 WAITS = "2026-11-25 does not open: 2026-11-24 is not signed; `goldx day why` shows who can clear it"
 
 
-def over(trading_day: str) -> Day:
-    """Return an exchange at the end of its first trading day, the day before ``trading_day``."""
+def over(trading_day: str, *given: AnyCommand) -> Day:
+    """Return an exchange at the end of its first trading day, the one before ``trading_day``, after commands."""
     day = Day("2026-11-24 08:00:00", "2026-11-24")
+    day.give(*given)
     day.follow("2026-11-24 15:50:00")
     assert day.market.trading_day == trading_day
     day.phases.clear()
@@ -58,11 +60,21 @@ def test_a_permission_counts_for_its_own_day_alone() -> None:
         assert (found.trouble, found.commands) == ((why,), ())
 
 
-def test_an_operator_opens_an_instrument_by_hand_while_the_day_waits() -> None:
-    day = over("2026-11-25")
+def has_opened(day: Day) -> bool:
+    return day.market.opened
+
+
+def test_an_operator_opens_nothing_by_hand_while_the_day_waits() -> None:
+    day = over("2026-11-25", MarketPermitOpening("2026-11-24"))
     day.obstacles = ("2026-11-24 is not signed",)
+    day.give(MarketPermitOpening("2026-11-25", day.obstacles[0]))
     day.follow("2026-11-24 21:00:00")
     day.give(MarketSetPhase(DORE, terms.CONTINUOUS))
-    day.follow("2026-11-25 12:00:00")
-    assert day.phases == [("21:00", "continuous"), ("02:30", "closed")], "steps that close it are taken"
-    assert day.phase("AU-SCRAP") == "closed"
+    assert (day.refused, day.phases) == (["DAY_WAITS"], [])
+    day.give(MarketPermitOpening("2026-11-25"))
+    day.give(MarketSetPhase(DORE, terms.HALTED), MarketSetPhase(DORE, terms.CLOSED))
+    assert not has_opened(day), "a halt opens nothing"
+    day.give(MarketSetPhase(DORE, terms.CONTINUOUS))
+    assert has_opened(day), "opened by hand, it stays open, whatever settlement publishes afterwards"
+    day.follow("2026-11-25 15:44:00")
+    assert day.phases == [("21:00", "continuous"), ("02:30", "closed"), *DAY]

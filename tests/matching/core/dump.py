@@ -23,6 +23,7 @@ def dump_engine(engine: Engine) -> Dump:
     return {
         "counters": (state.sequence, state.last_order_id, state.last_trade_id, state.fees_collected, state.day),
         "trading_day": state.trading_day,
+        "opening": (state.opening, state.obstacle),
         "proposed": {
             s: (dict(zip_longest(TERMS[1:], values)), by) for s, (values, by) in state.proposed_terms.items() if s
         },
@@ -162,6 +163,7 @@ def _model_deals(model: Model) -> Dump:
         "requests": [_model_request(model, request) for request in model.requests],
         "rfq_ids": (model.last_rfq_id, model.last_offer, model.rfq_ids),
         "limits_of_members": _model_limits(model),
+        "opening": model.opening(),
     }
 
 

@@ -22,6 +22,7 @@ from tests.matching.core.flow_parts import LOT, MIDDLE, owner_of
 from tests.matching.core.flows_of_deals import deal
 from tests.matching.core.flows_of_makers import maker_steps
 from tests.matching.core.flows_of_notices import notice
+from tests.matching.core.flows_of_openings import decision, opening, waits
 from tests.matching.core.flows_of_refusals import odd
 from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.flows_of_rfq import rfq
@@ -110,6 +111,8 @@ class Flow:
         self.at += self.dice.choose((0, 0, 1, 10, 100, 500))
         if self.queued:
             return self.queued.pop(0)
+        if waits(self) and self.chance(30):
+            return decision(self)
         make: Callable[[], AnyCommand] = self.dice.choose(self._weighted)
         return make()
 
@@ -153,7 +156,7 @@ class Flow:
             self.close_and_end_day,
             self.venue_cancel,
             self.retire,
-            *(partial(steps, self) for steps in (regime_steps, maker_steps, notice)),
+            *(partial(steps, self) for steps in (regime_steps, maker_steps, notice, opening)),
             commands.ClockTick,
         )
 

@@ -1,4 +1,4 @@
-"""Generated command sequences for one subject each: deep books, plain orders, makers, requests, limits of members."""
+"""Generated command sequences for one subject each: deep books, plain orders, makers, requests, limits, openings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
@@ -10,6 +10,7 @@ from tests.matching.core.flows import ACCOUNTS, SYMBOLS, Flow
 from tests.matching.core.flows_of_deals import deal, of_named_lots, proposal, propose_and_answer
 from tests.matching.core.flows_of_limits import lasting
 from tests.matching.core.flows_of_makers import grouped_quote, limits, maker_steps, mass, reset, sweep
+from tests.matching.core.flows_of_openings import decision, opening
 from tests.matching.core.flows_of_regimes import regime_steps
 from tests.matching.core.flows_of_rfq import rfq
 
@@ -217,3 +218,13 @@ class LimitFlow(Flow):
             self.end_day,
             self.end_day,
         )
+
+
+class OpeningFlow(PlainFlow):
+    """Days that end and wait, deals and requests in them, permissions that come, go and are about another day."""
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        direct = [lambda: deal(self)] * 12 + [lambda: rfq(self)] * 12
+        deciding = [lambda: opening(self)] * 6 + [lambda: decision(self)] * 4
+        return (*([self.add] * 12), *direct, *deciding, *([self.reopen] * 4))

@@ -208,6 +208,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
         if instrument.phase == c.phase:
             raise Refused("PHASE")
         self.check_phase_of_regime(c.phase)
+        self.check_opening(c.phase)
         self.set_phase(instrument, c.phase)
 
     def set_phase(self, instrument: Instrument, phase: int, planned_at: int | None = None) -> None:
@@ -244,6 +245,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
             if wrong:
                 raise Refused(reason)
         self.check_phase_of_regime(c.phase)
+        self.check_opening(c.phase)
         instrument.planned_at = c.planned_at
         self.set_phase(instrument, c.phase, c.planned_at)
         if halted:
@@ -316,7 +318,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
         """Do nothing: the command only brings the time."""
 
     def do_market_end_day(self, c: commands.MarketEndDay) -> None:
-        if c.rules:
+        if c.rules or self.opening_demanded:
             if c.next_trading_day not in possible_days(self.at, self.trading_day, c.rules):
                 raise Refused("BAD_VALUE")
             if any(instrument.phase != terms.CLOSED for instrument in self.instruments.values()):
@@ -329,6 +331,7 @@ class Model(Busts, Retirement, QuoteCommands, Notices):
             self.emit(events.DayEndProposed, *self.asked_to_end)
             return
         self.asked_to_end = ("", "")
+        self.begin_waiting(c.next_trading_day)
         self.trading_day = c.next_trading_day
         self.cancel_each([o for o in self.orders if o.time_in_force == terms.DAY], "EXPIRED")
         self.end_deals(self.deals, "EXPIRED")

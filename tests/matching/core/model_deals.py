@@ -64,6 +64,8 @@ class Deals(OrderCommands):
             raise Refused("RETIRED")
         if instrument.phase == terms.HALTED:
             raise Refused("HALTED")
+        if self.waits():
+            raise Refused("DAY_WAITS")
 
     def check_report(self, instrument: Instrument, agreed_at: int | None) -> None:
         window = instrument.terms.deal_report_ms

@@ -6,14 +6,14 @@ from goldx.protocol import commands, terms
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.regime_events import RegimeChanged, RegimeProposed
 from tests.amounts import money_of
-from tests.matching.core.model_books import Books
+from tests.matching.core.model_opening import Opening
 from tests.matching.core.model_parts import Account, Instrument, Order, Refused
 
 TERMS = [name for name in VenueSetRegime.__struct_fields__ if name != "by"]
 TRADING = (terms.PRE_OPEN, terms.AUCTION, terms.CONTINUOUS)
 
 
-class Regimes(Books):
+class Regimes(Opening):
     def do_venue_set_regime(self, c: VenueSetRegime) -> None:
         given = [getattr(c, name) for name in TERMS]
         if self.is_wrong(c) or (self.regime is not None and given == [getattr(self.regime, name) for name in TERMS]):

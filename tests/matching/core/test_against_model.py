@@ -16,7 +16,15 @@ from tests.matching.core.dice import HypothesisDice, SeededDice
 from tests.matching.core.driving import apply, must_end
 from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.flows import Flow
-from tests.matching.core.flows_of_orders import DeepFlow, LimitFlow, LotFlow, MakerFlow, PlainFlow, RfqFlow
+from tests.matching.core.flows_of_orders import (
+    DeepFlow,
+    LimitFlow,
+    LotFlow,
+    MakerFlow,
+    OpeningFlow,
+    PlainFlow,
+    RfqFlow,
+)
 from tests.matching.core.model import Model
 from tests.matching.core.validator import Conservation, validate
 
@@ -101,7 +109,8 @@ def test_seeded_sequences_reach_everything() -> None:
     """Every kind of event has to occur in the sequences, or they prove too little."""
     print(f"seed {SEED}")
     happened, refused = run_seeds(range(SEED, SEED + 30), 120)
-    happened += run_seeds(range(SEED, SEED + 3), 120, LimitFlow)[0]
+    for flow in (LimitFlow, MakerFlow):
+        happened += run_seeds(range(SEED, SEED + 3), 120, flow)[0]
     print(dict(happened))
     assert len(happened) == len(EVENTS), "an event that never happens"
     for reason in ("REGIME", "MAX_HOLDERS", "RESALE_LOCKED"):
@@ -176,6 +185,22 @@ def test_deals_of_named_lots() -> None:
     print(dict(of_lots))
     assert of_lots["deal.proposed"] > of_lots["trade"] > 20
     assert of_lots["trade.busted"] > 3
+
+
+def test_openings_of_days() -> None:
+    happened: Counter[str] = Counter()
+    refused: Counter[tuple[str, str]] = Counter()
+    for seed in range(4):
+        pair = Pair()
+        for at, command in OpeningFlow(SeededDice(Random(SEED + seed))).steps(200):
+            pair.step(at, command)
+        happened += pair.happened
+        refused += pair.refused
+    print(dict(happened), dict(refused))
+    assert happened["day.opening_decided"] > happened["day.ended"] > 10
+    assert happened["trade"] > 10
+    for method in ("market.set_phase", "timetable.step", "deal.propose", "rfq.create", "rfq.quote", "rfq.accept"):
+        assert refused[method, "DAY_WAITS"], f"no {method} is refused in a day that waits"
 
 
 def test_limits_of_members() -> None:

@@ -10,18 +10,22 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from goldx.protocol import terms
-from goldx.protocol.commands import MarketSetPhase, TimetableStep
+from goldx.protocol.commands import MarketSetPhase
 from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
 from goldx.timetable.permission import Permission, read_permission
 from settlement.base import standings
-from settlement.base.database import now_ms
 from settlement.closing import archive, opening, records, signing, why
 from settlement.closing import day as days
+from settlement.ledger.sender import Sender
 from settlement.reconciliation import three_way
+from settlement.reconciliation.break_areas import BANK_SCOPE
+from settlement.reconciliation.breaks import Break
 from settlement.service.day_opening import DayOpenings
 from tests.settlement.closing.days import FIRST, RISK, SECOND, THIRD, TODAY, close, sign_all
 from tests.settlement.commands import goldx
+from tests.settlement.reconciliation.conftest import opened_before
+from tests.settlement.reconciliation.recorded import UNPAID, record
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, refused, rewrite
 from tests.settlement.small_exchange import THIRD as CLERK
 
@@ -43,7 +47,7 @@ async def test_every_day_before_is_closed_signed_and_archived_first(
 
     async def published() -> Permission | None:
         openings._due = 0.0
-        await openings.tend()
+        await openings.tend(exchange.sender)
         return await read_permission(redis, keys)
 
     found = await published()
@@ -81,7 +85,7 @@ async def test_a_record_that_cannot_be_archived_keeps_the_day_closed(
     folder.mkdir()
     (folder / f"{over[0].day}.json").write_text("something else")
     openings = DayOpenings(exchange.engine, redis, keys, folder)
-    await openings.tend()
+    await openings.tend(exchange.sender)
     found = await read_permission(redis, keys)
     assert found is not None
     assert found.obstacles[0] == f"the record of {over[0].day} is not archived"
@@ -90,7 +94,7 @@ async def test_a_record_that_cannot_be_archived_keeps_the_day_closed(
     await refused(exchange, "ARCHIVE_DIFFERS", archive.archive, over[0].day, folder)
     (folder / f"{over[0].day}.json").unlink()
     openings._due = 0.0
-    await openings.tend()
+    await openings.tend(exchange.sender)
     found = await read_permission(redis, keys)
     assert found is not None
     assert found.obstacles == ()
@@ -152,6 +156,20 @@ async def test_the_first_day_waits_for_nothing(exchange: SmallExchange) -> None:
     assert (str(found.day), found.may_open) == (FIRST, True)
 
 
+async def old_break(exchange: SmallExchange, found: Break) -> None:
+    """Record a break that is past its limit of age."""
+    await record(exchange, BANK_SCOPE, found)
+    await rewrite(exchange, f"UPDATE recon_break SET opened_at = {opened_before(3)}")
+
+
+def insert_for(by: str, found: list[opening.InTheWay]) -> str:
+    """Return the statement that lets somebody open the present day in spite of obstacles, without any check."""
+    sequence = "(SELECT max(sequence) FROM trading_day)"
+    rows = ", ".join(f"({sequence}, '{by}', '{each.about}', '', 'why', 1)" for each in found)
+    into = "INSERT INTO day_opening_obstacle (sequence, given_by, about, obstacle, reason, given_at)"
+    return f"{into} VALUES {rows} ON CONFLICT DO NOTHING"
+
+
 async def unseen_difference(exchange: SmallExchange, mg: int) -> None:
     """Let the engine have more gold than the ledger, which no run has found yet."""
     await rewrite(exchange, f"UPDATE engine_holding SET total = total + {mg} WHERE (account, asset) = ('B.H', 'AU')")
@@ -161,22 +179,87 @@ async def test_what_is_found_after_two_people_opened_a_day_takes_two_again(three
     exchange, today = three_days_over, date.fromisoformat(THIRD)
     for by in (ONE, RISK):
         await do(exchange, opening.open_anyway, by, today, "the auditor is ill")
-    await unseen_difference(exchange, 700_000_000)
-    await three_way.reconcile(exchange.engine, ONE)
+    await old_break(exchange, UNPAID)
     found = await do(exchange, opening.present)
     assert found is not None
     assert (found.opened_by, found.may_open) == ((), False)
-    assert found.obstacles[3].endswith("engine and ledger differ")
-    assert "engine and ledger differ" in " ".join(one.what for one in await do(exchange, why.obstacles))
+    assert "unexplained breaks of BANK" in found.obstacles[3]
+    assert "unexplained breaks of BANK" in " ".join(one.what for one in await do(exchange, why.obstacles))
     assert not (await do(exchange, opening.open_anyway, RISK, today, "it was counted")).may_open
     await refused(exchange, "SAME_PERSON", opening.open_anyway, RISK, today, "again")
     assert (await do(exchange, opening.open_anyway, ONE, today, "so it was")).opened_by == (RISK, ONE)
     assert [one for one in await do(exchange, why.obstacles) if one.step == "open"] == []
-    await unseen_difference(exchange, 7)
-    await three_way.reconcile(exchange.engine, ONE)
+    await old_break(exchange, UNPAID._replace(found=UNPAID.found + 7))
     found = await do(exchange, opening.present)
     assert found is not None
     assert not found.may_open, "the same break with another difference"
+
+
+async def test_nobody_opens_a_day_while_engine_and_ledger_differ(three_days_over: SmallExchange) -> None:
+    """Domain sheet 8.4: no next-day open while A and C differ, whoever has opened it before or would."""
+    exchange, today = three_days_over, date.fromisoformat(THIRD)
+    for by in (ONE, RISK):
+        await do(exchange, opening.open_anyway, by, today, "the auditor is ill")
+    await unseen_difference(exchange, 700_000_000)
+    for is_break, what in ((False, "B.H has "), (True, "break 1 (HOLDING")):
+        if is_break:
+            await three_way.reconcile(exchange.engine, ONE)
+        found = await do(exchange, opening.present)
+        assert found is not None
+        assert (found.may_open, found.differs) == (False, True)
+        said = await refused(exchange, "ILLEGAL_STEP", opening.open_anyway, OTHER, today, "it must")
+        assert f"nobody opens a day while engine and ledger differ: {what}" in said
+        assert said.endswith("`goldx day why` shows who can clear it")
+    for by in (ONE, RISK):  # as a version did that let two people open over it
+        await rewrite(exchange, insert_for(by, await do(exchange, opening._in_the_way)))
+    found = await do(exchange, opening.present)
+    assert found is not None
+    assert (found.opened_by, found.operated, found.may_open) == ((ONE, RISK), True, False)
+    await unseen_difference(exchange, -700_000_000)
+    await three_way.reconcile(exchange.engine, ONE)
+    assert (await do(exchange, opening.present)).may_open  # type: ignore[union-attr]
+
+
+async def test_the_engine_opens_nothing_that_settlement_does_not_permit(
+    three_days_over: SmallExchange, redis: Redis, tmp_path: Path
+) -> None:
+    """The decision is in the journal: an operator's command and the timetable's step wait for it, too."""
+    exchange, today = three_days_over, date.fromisoformat(THIRD)
+    openings = DayOpenings(exchange.engine, redis, Keys(exchange.shard), tmp_path)
+
+    async def decided() -> int:
+        """Let the service decide again; return how many commands that has put into the journal."""
+        openings._due = 0.0
+        await openings.tend(exchange.sender)
+        return await exchange.engine_runner.advance()
+
+    async def opened() -> str:
+        """Try to open the class; return the phase that it has then."""
+        await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+        await exchange.post()
+        return terms.PHASES[exchange.engine_runner.engine.state.instruments["AU"].phase]
+
+    state = exchange.engine_runner.engine.state
+    assert (await decided(), await decided()) == (1, 0), "it is sent once"
+    assert state.obstacle.endswith("is not closed and 2 more")
+    assert await opened() == "closed"
+    for by in (ONE, RISK):
+        await do(exchange, opening.open_anyway, by, today, "the auditor is ill")
+    assert (await decided(), state.obstacle) == (1, "")
+    await unseen_difference(exchange, 7)
+    assert await decided() == 1
+    assert state.obstacle.endswith("is not closed and 3 more")
+    assert await opened() == "closed", "a permission is taken back until the day has opened"
+    await unseen_difference(exchange, -7)
+    assert (await decided(), await opened()) == (1, "continuous")
+    assert (await decided(), await obstacles(exchange)) == (0, []), "the day is open"
+    await begin_day(exchange, FOURTH)
+    assert await opened() == "closed", "the next one waits before settlement has seen its beginning"
+    openings.send_again()
+    assert await decided() == 1
+    openings.send_again()
+    assert await decided() == 1, "after an outage it comes again"
+    assert state.obstacle.endswith("is not closed and 3 more")
 
 
 async def test_a_day_that_is_closed_meanwhile_takes_no_new_opening(three_days_over: SmallExchange) -> None:
@@ -221,7 +304,7 @@ async def test_a_difference_that_no_run_has_found_keeps_the_day_closed(
     for day in await do(exchange, days.over):
         await sign_all(exchange, day)
     await unseen_difference(exchange, 700_000_000)
-    await DayOpenings(exchange.engine, redis, keys, tmp_path).tend()
+    await DayOpenings(exchange.engine, redis, keys, tmp_path).tend(exchange.sender)
     found = await read_permission(redis, keys)
     assert found is not None
     assert len(found.obstacles) == 1
@@ -234,7 +317,7 @@ async def test_a_difference_that_no_run_has_found_keeps_the_day_closed(
     assert any(one.startswith("B.H") for one in await obstacles(exchange)), "it is another one than the break"
 
 
-async def test_the_same_difference_on_a_later_day_takes_two_people_again(
+async def test_the_same_break_on_a_later_day_takes_two_people_again(
     three_days_closed: SmallExchange, tmp_path: Path
 ) -> None:
     exchange = three_days_closed
@@ -246,16 +329,16 @@ async def test_the_same_difference_on_a_later_day_takes_two_people_again(
                 await do(exchange, archive.archive, day.day, tmp_path)
 
     await finish()
-    await unseen_difference(exchange, 7)
+    await old_break(exchange, UNPAID)
     for by in (ONE, RISK):
         await do(exchange, opening.open_anyway, by, date.fromisoformat(THIRD), "why")
     assert len(await obstacles(exchange)) == 1
-    await unseen_difference(exchange, -7)
+    await record(exchange, BANK_SCOPE)
     await begin_day(exchange, FOURTH)
     await close(exchange)
     await finish()
     assert await obstacles(exchange) == []
-    await unseen_difference(exchange, 7)
+    await old_break(exchange, UNPAID)
     found = await do(exchange, opening.present)
     assert found is not None
     assert (found.opened_by, found.may_open, len(found.obstacles)) == ((), False, 1)
@@ -263,11 +346,10 @@ async def test_the_same_difference_on_a_later_day_takes_two_people_again(
 
 async def test_a_day_that_is_open_is_not_opened_and_stays_open(three_days_over: SmallExchange) -> None:
     exchange, today = three_days_over, date.fromisoformat(THIRD)
-    await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.HALTED), MarketSetPhase("AU", terms.CLOSED))
     await exchange.post()
-    assert len(await obstacles(exchange)) == 3, "an instrument that was opened by hand opens no day"
-    now = now_ms()
-    await exchange.engine_runner.run(TimetableStep("AU", terms.CONTINUOUS, now - 1_000, now + 1_000_000))
+    assert len(await obstacles(exchange)) == 3, "a halt opens no day"
+    await exchange.engine_runner.run(MarketSetPhase("AU", terms.PRE_OPEN))
     await exchange.post()
     assert await obstacles(exchange) == []
     assert "is open already" in await refused(exchange, "ILLEGAL_STEP", opening.open_anyway, ONE, today, "why")
@@ -279,7 +361,8 @@ async def test_two_processes_archive_a_day_once(three_days_closed: SmallExchange
     exchange, keys = three_days_closed, Keys(three_days_closed.shard)
     day, *_ = await do(exchange, days.over)
     await sign_all(exchange, day)
-    await asyncio.gather(*(DayOpenings(exchange.engine, redis, keys, tmp_path).tend() for _ in range(3)))
+    senders = [Sender(exchange.engine, exchange.engine_runner.journal, run) for run in range(11, 14)]
+    await asyncio.gather(*(DayOpenings(exchange.engine, redis, keys, tmp_path).tend(one) for one in senders))
     assert [file.name for file in tmp_path.iterdir()] == [f"{day.day}.json"]
     assert await do(exchange, archive.archive, day.day, tmp_path) is None
 
