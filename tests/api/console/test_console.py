@@ -79,6 +79,7 @@ async def test_the_page_recovers_after_a_restart_of_the_gateway(running: Running
     assert browser.errors == []
 
 
+@pytest.mark.campaign
 async def test_the_page_says_that_the_gateway_or_its_server_has_stopped(
     running: RunningExchange, browser: Browser
 ) -> None:
