@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.commands import HoldingAdjust
 from goldx.protocol.units import CASH
+from settlement.documents.load_outs import UNCOLLECTED
 from settlement.intake.bar_rows import BarKey, Reading
 from settlement.ledger import corrections
 from settlement.load_outs import application, handing_over
@@ -40,6 +41,12 @@ XM1: Final = "XM1"
 
 async def _newest(connection: AsyncConnection, number: Column[int]) -> int:
     return int(await connection.scalar(select(func.max(number))) or 0)
+
+
+async def _waits(connection: AsyncConnection, number: int) -> bool:
+    """Return whether the metal of a load-out still waits for its collector."""
+    status = await connection.scalar(select(load_out.c.status).where(load_out.c.load_out_no == number))
+    return status in UNCOLLECTED
 
 
 class Custody:
@@ -73,9 +80,12 @@ class Custody:
         self._waiting.append((number, day + timedelta(days=life.dice.choice((0, 1, 7, 12)))))
 
     async def hand_out(self, day: date) -> None:
-        """Release the metal of the sheets whose collector comes today."""
+        """Release the metal of the sheets whose collector comes today, unless they have expired meanwhile."""
         life = self._life
         for number in [number for number, when in self._waiting if when <= day]:
+            if not await life.do(_waits, number):
+                life.done["load-outs that expired"] += 1
+                continue
             assert await life.do(handing_over.sign, ONE, number, CODE, COLLECTOR_ID) is None
             await life.do(handing_over.release, OTHER, number)
             await life.catch_up()

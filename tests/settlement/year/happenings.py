@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from settlement.base import working_days
 from settlement.base.working_days import SHANGHAI
@@ -34,17 +34,25 @@ class Clock:
             move(self._seconds, self._ahead)
 
 
+class DailyService(Protocol):
+    """The acts of the settlement service for a day."""
+
+    async def begin_day(self, day: date) -> None:
+        """Do what is due as a calendar day begins."""
+
+    async def permit(self) -> None:
+        """Tell the engine whether the present trading day may open."""
+
+
 class Life:
     """The exchange, and the acts that all happenings need. ``done`` counts what has happened."""
 
-    def __init__(
-        self, exchange: SmallExchange, dice: Random, clock: Clock, begin_day: Callable[[date], Awaitable[None]]
-    ) -> None:
+    def __init__(self, exchange: SmallExchange, dice: Random, clock: Clock, service: DailyService) -> None:
         self.exchange = exchange
         self.dice = dice
         self.clock = clock
         self.done: Counter[str] = Counter()
-        self._begin_day = begin_day
+        self._service = service
         self._begun = working_days.today()
 
     async def reach(self, day: date, at: time_of_day) -> None:
@@ -52,9 +60,14 @@ class Life:
         while self._begun < day:
             self._begun += timedelta(days=1)
             self.clock.reach(self._begun, time_of_day(0, 5))
-            await self._begin_day(self._begun)
+            await self._service.begin_day(self._begun)
             await self.catch_up()
         self.clock.reach(day, at)
+
+    async def permit(self) -> None:
+        """Let settlement tell the engine whether the present trading day may open."""
+        await self._service.permit()
+        await self.catch_up()
 
     async def do(self, act: Callable[..., Awaitable[Any]], *values: Any, **more: Any) -> Any:
         """Do an act in a transaction of its own."""

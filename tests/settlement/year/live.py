@@ -7,13 +7,20 @@ a line a day, and at the end one JSON object.
 import argparse
 import asyncio
 import json
+import shutil
+import tempfile
 from datetime import date
+from pathlib import Path
 from random import Random
+
+from redis.asyncio import Redis
 
 from goldx.hosting.embedded import temporary_servers
 from goldx.streams import redis_client
+from goldx.streams.keys import Keys
 from settlement.base import audit, database
 from settlement.ledger import chain, own_stock
+from settlement.service.day_opening import DayOpenings
 from settlement.service.process import Settlement
 from tests.settlement.engine_runner import EngineRunner
 from tests.settlement.small_exchange import SmallExchange, find_breaks
@@ -23,13 +30,28 @@ from tests.settlement.year.year import Closed, Year, outcome, summary
 SHARD = "year"
 
 
-async def live(exchange: SmallExchange, service: Settlement, given: argparse.Namespace) -> None:
+class Service:
+    """The acts of the settlement service for a day, when the year asks for them; records go into ``folder``."""
+
+    def __init__(self, exchange: SmallExchange, settlement: Settlement, redis: Redis, folder: Path) -> None:
+        self._exchange = exchange
+        self._settlement = settlement
+        self._redis = redis
+        self._folder = folder
+
+    async def begin_day(self, day: date) -> None:
+        """Do what is due as a calendar day begins."""
+        await self._settlement.begin_day(day)
+
+    async def permit(self) -> None:
+        """Archive what is signed, and tell the engine whether the present trading day may open."""
+        openings = DayOpenings(self._exchange.engine, self._redis, Keys(SHARD), self._folder)
+        await openings.tend(self._exchange.sender)
+
+
+async def live(exchange: SmallExchange, service: Service, given: argparse.Namespace) -> None:
     """Let days pass; compute some of those that were closed again, and prove the chains at the end."""
-
-    async def begin_day(day: date) -> None:
-        await service.begin_day(day)
-
-    life = Life(exchange, Random(given.seed), Clock(), begin_day)
+    life = Life(exchange, Random(given.seed), Clock(), service)
     year = Year(life, given.trades)
     await year.open()
     dice = Random(given.seed)
@@ -54,17 +76,19 @@ async def live(exchange: SmallExchange, service: Settlement, given: argparse.Nam
 
 async def run(given: argparse.Namespace) -> None:
     """Start the servers and the exchange, and let it live."""
+    folder = Path(tempfile.mkdtemp(prefix="gx"))
     async with temporary_servers(durable=False) as (valkey, postgres):
         await database.migrate(postgres.url)
         engine = database.connect(postgres.url)
         redis = redis_client.connect(valkey.url)
         exchange = SmallExchange(engine, EngineRunner(redis, SHARD), SHARD, run=0)
         await exchange.build()
-        service = Settlement(postgres.url, valkey.url, SHARD)
+        settlement = Settlement(postgres.url, valkey.url, SHARD)
         try:
-            await live(exchange, service, given)
+            await live(exchange, Service(exchange, settlement, redis, folder), given)
         finally:
-            await service.close()
+            shutil.rmtree(folder)
+            await settlement.close()
             await redis.aclose()
             await engine.dispose()
 

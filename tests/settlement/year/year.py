@@ -89,13 +89,14 @@ class Year:
         await self._money.open()
         await self._custody.take_in(12)
         await self._custody.take_in(12, "1000.00")
+        await self.life.permit()
 
     async def run(self, count: int) -> AsyncIterator[Closed]:
         """Let so many trading days pass, from the one after today on, and yield each when it is signed."""
         first = working_days.today() + timedelta(days=1)
         known = calendar_from(first, count)
         day = first if known.day(first).traded else known.next_trading_day(first)
-        await self._end(day)
+        await self._end(day, is_first=True)
         for number in range(count):
             following = known.next_trading_day(day)
             evening = known.evening_before(day)
@@ -149,6 +150,7 @@ class Year:
     async def _session(self, count: int) -> None:
         """Open with an auction, let members trade about so often, and close."""
         await self._run([MarketSetPhase("AU", terms.AUCTION)])
+        assert self.exchange.engine_runner.engine.state.instruments["AU"].phase == terms.AUCTION, "the day may open"
         await self._run(self._pairs(min(count, 10)))
         await self._run([MarketSetPhase("AU", terms.CONTINUOUS)])
         orders = self._pairs(max(count - 10, 0))
@@ -204,10 +206,15 @@ class Year:
             await self.life.do(statements.confirm, MEMBERS[0], f"{MEMBERS[0]}-1", newest)
             self.life.done["statements confirmed"] += 1
 
-    async def _end(self, following: date) -> None:
-        """End the day: the statements agree, it is closed without an open break, and signed by three people."""
+    async def _end(self, following: date, *, is_first: bool = False) -> None:
+        """End the day: the statements agree, it is closed without an open break, and signed by three people.
+
+        What is before the first day has none before it, so that the first day waits for nothing.
+        """
         exchange = self.exchange
         await begin_day(exchange, following.isoformat())
+        if not is_first:
+            await self._stays_closed()
         await self.life.post()
         await self._custody.agrees(working_days.today())
         if self.life.dice.random() < 0.2:
@@ -221,6 +228,12 @@ class Year:
         for by, capacity in ((ONE, "settlement"), (OTHER, "warehouse"), (RISK, "risk")):
             signed = await self.life.do(signing.sign, by, ended.day, capacity)
         assert signed.record is not None
+        await self.life.permit()
+
+    async def _stays_closed(self) -> None:
+        """Assert that an operator cannot open the next day while this one is neither closed nor signed."""
+        await self._run([MarketSetPhase("AU", terms.CONTINUOUS)])
+        assert self.exchange.engine_runner.engine.state.instruments["AU"].phase == terms.CLOSED
 
     async def _close_twice(self) -> None:
         """Begin a close that ends before one of its steps, and then close."""
