@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
 from goldx.protocol.events import AnyEvent, Trade, TradeBusted
+from settlement.base import audit
 from settlement.base.database import among
 from settlement.base.steps import SERVICE, advance
 from settlement.custody import reservations
@@ -55,8 +56,8 @@ async def follow(connection: AsyncConnection, events: Sequence[AnyEvent]) -> Non
             await reservations.free(connection, row.reservation_no, "end", reason=event.reason)
         elif isinstance(event, Trade):
             parties = (event.sell_account, event.buy_account)
-            row = accepted.pop(event.trade_id, None) or await _kept_late(connection, event, *parties)
-            await _move(connection, _check(event, row, *parties, "OPEN"), event.trade_id)
+            row = accepted.pop(event.trade_id, None)
+            await _move(connection, await _reserved(connection, event, row, *parties), event.trade_id)
         elif isinstance(event, TradeBusted) and not event.lots:
             await _check_of_grams(connection, event)
         elif isinstance(event, TradeBusted):
@@ -66,37 +67,44 @@ async def follow(connection: AsyncConnection, events: Sequence[AnyEvent]) -> Non
 async def _follow_annulment(connection: AsyncConnection, event: TradeBusted) -> None:
     parties = (event.buy_account, event.sell_account)
     row = await _numbered(connection, event.lot_reservation)
-    back = _check(event, row or await _kept_late(connection, event, *parties, event.trade_id), *parties, "RESERVED")
-    if back.trade_id != event.trade_id:
-        raise WrongLots(f"event {event.sequence} gives back lots that are reserved for another trade")
-    await _give_back(connection, back)
+    await _give_back(connection, await _reserved(connection, event, row, *parties, event.trade_id))
 
 
 async def _open(connection: AsyncConnection, event: DealProposed) -> None:
     parties = (event.account, event.counter_account)
-    row = await _numbered(connection, event.lot_reservation) or await _kept_late(connection, event, *parties)
-    kept = _check(event, row, *parties, "RESERVED")
+    kept = await _reserved(connection, event, await _numbered(connection, event.lot_reservation), *parties)
     values = {"deal_id": event.deal_id}
     await advance(connection, lot_reservation, LOT_RESERVATION, SERVICE, "open", [kept.reservation_no], values)
 
 
-async def _kept_late(
+async def _reserved(
     connection: AsyncConnection,
     event: DealProposed | Trade | TradeBusted,
+    row: Row[Any] | None,
     giver: str,
     taker: str,
     trade_id: int | None = None,
-) -> Row[Any] | None:
-    """Return a reservation of an event's lots that is made now, or None if they are not free for it.
+) -> Row[Any]:
+    """Return the reservation of an event's lots: the row, if it is one of just these lots and parties, or a new one.
 
-    The database was restored from a backup that is older than the reservation: the engine's events come again, what
-    gateways wrote into the register does not.
+    A new one is made where the database was restored from a backup that is older than the reservation: the engine's
+    events come again, what gateways wrote into the register does not. Another reservation may have its number then.
+    Raises WrongLots if the lots are not free for it.
     """
+    status = "OPEN" if isinstance(event, Trade) and row is not None and row.deal_id is not None else "RESERVED"
+    said = (event.symbol, list(event.lots or ()), event.quantity, giver, taker, trade_id, status)
+    if row is not None:
+        kept = (row.symbol, row.receipts, row.fine_mg, row.from_account, row.to_account, row.trade_id, row.status)
+        if kept == said:
+            return row
     move = Move(giver, taker, event.symbol, event.lots or (), event.quantity, trade_id)
     try:
-        return await _numbered(connection, await reservations.reserve(connection, move, event.at))
-    except UnfitLots:
-        return None
+        number = await reservations.reserve(connection, move, event.at)
+    except UnfitLots as unfit:
+        text = f"event {event.sequence} deals in lots {list(move.receipts)}, which are not reserved for it: {unfit}"
+        raise WrongLots(text) from unfit
+    query = select(lot_reservation).where(lot_reservation.c.reservation_no == number)
+    return (await connection.execute(query)).one()
 
 
 async def _of_acceptance(connection: AsyncConnection, event: DealAccepted, deals: Container[int]) -> Row[Any] | None:
@@ -113,21 +121,6 @@ async def _of_deal(connection: AsyncConnection, deal_id: int) -> Row[Any]:
 async def _numbered(connection: AsyncConnection, number: int | None) -> Row[Any] | None:
     query = select(lot_reservation).where(lot_reservation.c.reservation_no == number)
     return (await connection.execute(query)).first()
-
-
-def _check(
-    event: DealProposed | Trade | TradeBusted, row: Row[Any] | None, giver: str, taker: str, status: str
-) -> Row[Any]:
-    """Return the reservation of an event's lots. Raises WrongLots if it is not one of just these lots and parties."""
-    said = (event.symbol, list(event.lots or ()), event.quantity, giver, taker)
-    if row is not None and isinstance(event, Trade) and row.deal_id is None:
-        status = "RESERVED"  # a purchase, whose lots were reserved for the acceptance
-    kept = None
-    if row is not None:
-        kept = (row.symbol, row.receipts, row.fine_mg, row.from_account, row.to_account)
-    if row is None or kept != said or row.status != status:
-        raise WrongLots(f"event {event.sequence} deals in lots {list(event.lots or ())}, which are not reserved for it")
-    return row
 
 
 async def _check_of_grams(connection: AsyncConnection, event: TradeBusted) -> None:
@@ -172,6 +165,7 @@ async def _give_back(connection: AsyncConnection, back: Row[Any]) -> None:
 
 async def _held(connection: AsyncConnection, reserved: Row[Any]) -> list[Row[Any]]:
     """Return the receipts of a reservation. Raises WrongLots if one is not live in the name of who gives it."""
+    await audit.lock(connection)
     query = select(receipt).where(among(receipt.c.receipt_no, reserved.receipts)).order_by(receipt.c.receipt_no)
     rows = list(await connection.execute(query.with_for_update(key_share=True)))
     if len(rows) != len(reserved.receipts) or any(

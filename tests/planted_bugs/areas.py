@@ -270,7 +270,7 @@ AREAS = (
     Area(
         "titles",
         "settlement",
-        ("tests/settlement/named_lots/test_titles.py",),
+        ("tests/settlement/named_lots/test_titles.py", "tests/settlement/named_lots/test_backups.py"),
         ("-x",),
         titles.BUGS,
     ),

@@ -87,8 +87,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a register from an older backup stops settlement",
         TITLES,
-        "        return await _numbered(connection, await reservations.reserve(connection, move, event.at))\n",
-        "        return None\n",
+        "        number = await reservations.reserve(connection, move, event.at)\n",
+        '        raise UnfitLots("UNKNOWN_LOT", "lots", 0, "lots that are kept")\n',
+    ),
+    Bug(
+        "a number that is given again after a backup stops settlement",
+        TITLES,
+        "            return row\n",
+        "            return row\n        raise WrongLots(str(said))\n",
     ),
     Bug(
         "an annulment leaves the lots with the buyer",
@@ -96,7 +102,12 @@ BUGS: tuple[Bug, ...] = (
         "    if named is not None:\n",
         "    if named == []:\n",
     ),
-    Bug("settlement takes lots that are reserved for others", TITLES, "kept != said or ", ""),
+    Bug(
+        "settlement takes lots that are reserved for others",
+        TITLES,
+        "        if kept == said:\n",
+        "        if kept[-1] == status:\n",
+    ),
     Bug(
         "a declined deal keeps its lots",
         TITLES,

@@ -315,6 +315,7 @@ async def _unknown(exchange: SmallExchange) -> DealPropose:
 
 async def _of_others(exchange: SmallExchange) -> DealPropose:
     found = await keep(exchange, move(1))
+    await do(exchange, locks.freeze, ONE, [2], "doubt")
     return sale(LotsFound((2,), LOT_MG, found.reservation, FAR))
 
 
@@ -330,26 +331,6 @@ async def test_lots_that_are_not_reserved_for_their_deal_stop_settlement(exchang
         await exchange.post()
     async with exchange.engine.connect() as connection:
         assert await connection.scalar(select(func.count()).where(lot_reservation.c.status == "OPEN")) == 0
-
-
-async def test_a_register_from_an_older_backup_keeps_the_lots_when_their_events_come_again(
-    exchange: SmallExchange,
-) -> None:
-    """The reservations of a sale, a purchase and an annulment, which gateways have made since the backup, are gone."""
-    engine = exchange.engine_runner
-    gone = [LotsFound((number,), LOT_MG, number + 70, FAR) for number in (1, 2)]
-    await engine.run(sale(gone[0]), DealAccept("B.H", 1), purchase(2), DealAccept("A.H", 2, gone[1]))
-    await engine.run(sale(LotsFound((3,), LOT_MG, 73, FAR), "d3"))
-    await exchange.post()
-    assert await holders(exchange) == ["B.H", "B.H", "A.H"]
-    assert (await states(exchange), await locked(exchange)) == (["MOVED", "MOVED", "OPEN"], [3])
-    await annul(exchange, await terms_of(exchange, 1), 1, LotsFound((1,), LOT_MG, 74, FAR))
-    await engine.run(DealDecline("B.H", 3))
-    await exchange.post()
-    assert await holders(exchange) == ["A.H", "B.H", "A.H"]
-    assert await states(exchange) == ["MOVED", "MOVED", "ENDED", "MOVED"]
-    assert await find_breaks(exchange) == ()
-    assert await do(exchange, own_stock.differences) == []
 
 
 DAMAGES = {

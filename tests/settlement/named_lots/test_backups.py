@@ -1,0 +1,51 @@
+"""A register from a backup that is older than reservations of named lots: their events come again, they do not."""
+
+from goldx.protocol.bases import LotsFound
+from goldx.protocol.deal_commands import DealAccept, DealDecline
+from settlement.ledger import own_stock
+from tests.settlement.named_lots.deals import FAR, LOT_MG, annul, purchase, sale
+from tests.settlement.named_lots.test_titles import holders, locked, states, terms_of
+from tests.settlement.small_exchange import SmallExchange, do, find_breaks
+
+
+async def test_a_register_from_an_older_backup_keeps_the_lots_when_their_events_come_again(
+    exchange: SmallExchange,
+) -> None:
+    """The reservations of a sale, a purchase and an annulment, which gateways have made since the backup, are gone."""
+    engine = exchange.engine_runner
+    gone = [LotsFound((number,), LOT_MG, number + 70, FAR) for number in (1, 2)]
+    await engine.run(sale(gone[0]), DealAccept("B.H", 1), purchase(2), DealAccept("A.H", 2, gone[1]))
+    await engine.run(sale(LotsFound((3,), LOT_MG, 73, FAR), "d3"))
+    await exchange.post()
+    assert await holders(exchange) == ["B.H", "B.H", "A.H"]
+    assert (await states(exchange), await locked(exchange)) == (["MOVED", "MOVED", "OPEN"], [3])
+    await annul(exchange, await terms_of(exchange, 1), 1, LotsFound((1,), LOT_MG, 74, FAR))
+    await engine.run(DealDecline("B.H", 3))
+    await exchange.post()
+    assert await holders(exchange) == ["A.H", "B.H", "A.H"]
+    assert await states(exchange) == ["MOVED", "MOVED", "ENDED", "MOVED"]
+    assert await find_breaks(exchange) == ()
+    assert await do(exchange, own_stock.differences) == []
+
+
+async def test_numbers_that_are_given_again_after_a_backup_do_not_mix_up_reservations(
+    exchange: SmallExchange,
+) -> None:
+    """The journal has the commands in another order than their reservations were made; all were made since the backup.
+
+    So the numbers that settlement gives now are those of other events to come: of sales, a purchase and annulments.
+    """
+    engine = exchange.engine_runner
+    gone = [LotsFound((lot,), LOT_MG, number, FAR) for lot, number in ((1, 2), (2, 1), (3, 1))]
+    await engine.run(sale(gone[0]), sale(gone[1], "d2"), purchase(3), DealAccept("A.H", 3, gone[2]))
+    await exchange.post()
+    assert (await states(exchange), await locked(exchange)) == (["OPEN", "OPEN", "MOVED"], [1, 2])
+    await engine.run(DealAccept("B.H", 2), DealDecline("B.H", 1))
+    await exchange.post()
+    assert await holders(exchange) == ["A.H", "B.H", "B.H"]
+    assert (await states(exchange), await locked(exchange)) == (["ENDED", "MOVED", "MOVED"], [])
+    for trade_id, lot, number in ((1, 3, 2), (2, 2, 4)):
+        await annul(exchange, await terms_of(exchange, trade_id), trade_id, LotsFound((lot,), LOT_MG, number, FAR))
+    assert await holders(exchange) == ["A.H"] * 3
+    assert await find_breaks(exchange) == ()
+    assert await do(exchange, own_stock.differences) == []
