@@ -31,11 +31,15 @@ AND relname <> 'alembic_version' AND pg_has_role(relowner, 'USAGE') ORDER BY rel
 """
 """Alembic's own table alone is read by services that start meanwhile, before they wait for the migration to end."""
 _HELD: Final = """
-SELECT format('%I', c.relname) AS name, array_agg(DISTINCT l.pid) AS pids
-FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-AND l.granted AND l.pid <> pg_backend_pid() AND format('%I', c.relname) = ANY (:tables) GROUP BY 1 ORDER BY 1 LIMIT 1
+SELECT h.name, array_agg(DISTINCT h.pid) AS pids FROM (
+    SELECT CASE l.locktype WHEN 'advisory' THEN 'audit_log' ELSE format('%I', c.relname) END AS name, l.pid
+    FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
+    WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.granted AND l.pid <> pg_backend_pid()
+    AND (l.locktype <> 'advisory' OR (l.classid, l.objid) = (0, CAST(:turn AS oid)))
+) AS h WHERE h.name = ANY (:tables) GROUP BY 1 ORDER BY 1 LIMIT 1
 """
+"""A table that others use, and by whom. Who has the turn in the audit log uses that."""
 
 
 def lock_tables(connection: Connection) -> None:
@@ -46,14 +50,14 @@ def lock_tables(connection: Connection) -> None:
     tables = list(connection.scalars(text(_TABLES)))
     if not tables:
         return  # The user owns none: the first migration that alters one is refused with its name.
-    is_reported = False
+    reported = None
     while not _are_free(connection, tables):
-        held = connection.execute(text(_HELD), {"tables": tables}).first()
+        held = connection.execute(text(_HELD), {"tables": tables, "turn": CHAIN_LOCK}).first()
         if held is not None:
-            if not is_reported:
+            if held != reported:
                 why = "the migration waits for transactions that use the tables"
                 structlog.get_logger().warning(why, table=held.name, pids=held.pids)
-                is_reported = True
+                reported = held
             # Nothing else is locked meanwhile, so that no transaction can wait for this one and hold it up.
             attempt = connection.begin_nested()
             _lock(connection, [held.name], ALONE_MS)
@@ -64,8 +68,8 @@ def lock_tables(connection: Connection) -> None:
 def _are_free(connection: Connection, tables: list[str]) -> bool:
     """Take the turn in the audit log and all tables; return whether all were free, and keep none if not."""
     attempt = connection.begin_nested()
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHAIN_LOCK})
-    if not _lock(connection, tables, ATTEMPT_MS):
+    turn = f"SELECT pg_advisory_xact_lock({CHAIN_LOCK})"
+    if not _is_done(connection, turn, ALONE_MS) or not _lock(connection, tables, ATTEMPT_MS):
         attempt.rollback()
         return False
     attempt.commit()
@@ -75,9 +79,13 @@ def _are_free(connection: Connection, tables: list[str]) -> bool:
 
 def _lock(connection: Connection, tables: list[str], longest_ms: int) -> bool:
     """Lock tables against all others; return whether it was done in time. If not, the savepoint is to be taken back."""
+    return _is_done(connection, f"LOCK TABLE {', '.join(tables)}", longest_ms)
+
+
+def _is_done(connection: Connection, statement: str, longest_ms: int) -> bool:
     try:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {longest_ms}")
-        connection.exec_driver_sql(f"LOCK TABLE {', '.join(tables)}")
+        connection.exec_driver_sql(statement)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) not in _STOPPED:
             raise

@@ -3,7 +3,8 @@
 import asyncio
 
 import asyncpg
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
+from structlog.testing import capture_logs
 
 from settlement.base import audit, changes, database
 from settlement.migrations.forward import upgrade
@@ -80,4 +81,28 @@ async def test_a_migration_waits_for_open_transactions_and_ends_none_of_them(dat
         assert await connection.scalar(text("SHOW statement_timeout")) == "0", (
             "the migration itself takes as long as it takes"
         )
+    await engine.dispose()
+
+
+async def test_a_migration_says_for_whom_it_waits_again_whenever_that_changes(migrated_url: str) -> None:
+    """First for who has a turn in the audit log and no table; then for who uses a table, and changes nothing."""
+    engine = database.connect(migrated_url)
+    async with engine.connect() as turn, engine.connect() as reader, engine.connect() as connection:
+        await audit.lock(turn)
+        with capture_logs() as logged:
+            locking = asyncio.create_task(connection.run_sync(lock_tables))
+
+            async def wait_until_logged(table: str, pid: object) -> None:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    while not any(one.get("table") == table and pid in one["pids"] for one in logged):
+                        await asyncio.sleep(0.02)
+
+            await wait_until_logged("audit_log", await turn.scalar(text("SELECT pg_backend_pid()")))
+            await reader.execute(select(recon_break))
+            await turn.commit()
+            await wait_until_logged("recon_break", await reader.scalar(text("SELECT pg_backend_pid()")))
+            assert not locking.done()
+            await reader.commit()
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await locking
     await engine.dispose()
