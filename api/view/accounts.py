@@ -36,6 +36,8 @@ MARK_EVERY: Final = 256
 
 OF_PROPOSER: Final = ("client_deal_id", "persist")
 """Fields of a deal that the other party does not see."""
+OF_SETTLEMENT: Final = "lot_reservation"
+"""The number under which settlement keeps named lots: neither party sees how many there were."""
 
 PrivateMessage: TypeAlias = AnyEvent | OwnTrade
 """The value of a private message: an event, or a trade as its party sees it."""
@@ -162,8 +164,9 @@ class Account:
         out = write_event(message)
         if isinstance(message, HoldingSettled):
             out["legs"] = [leg for leg in out["legs"] if leg["account"] == self.name]
-        if isinstance(message, DealProposed | DealAccepted | DealEnded) and message.account != self.name:
-            for name in OF_PROPOSER:
+        if isinstance(message, DealProposed | DealAccepted | DealEnded):
+            out.pop(OF_SETTLEMENT, None)
+            for name in () if message.account == self.name else OF_PROPOSER:
                 out.pop(name, None)
         if isinstance(message, RfqQuoted | RfqQuoteEnded | RfqQuoteDone | RfqGraceEnded):
             keep_secrets(message, self.name, out)

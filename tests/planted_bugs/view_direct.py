@@ -28,6 +28,12 @@ BUGS: tuple[Bug, ...] = (
         "            self.volumes[kind] = trades - 1, quantity - event.quantity\n",
         "            self.volumes[kind] = trades, quantity\n",
     ),
+    Bug(
+        "members see the numbers of settlement's reservations",
+        "accounts.py",
+        "            out.pop(OF_SETTLEMENT, None)\n",
+        "",
+    ),
     # Requests for quotes
     Bug(
         "the requester sees quotes before the grace has ended",

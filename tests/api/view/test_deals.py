@@ -9,7 +9,7 @@ import pytest
 from goldx.client.errors import ExchangeError
 from goldx.client.local_book import LocalBook
 from goldx.protocol import terms
-from goldx.protocol.deal_events import TradePublished
+from goldx.protocol.deal_events import DealAccepted, DealProposed, TradePublished
 from goldx.protocol.events import DayEnded, Trade, TradeBusted
 from tests.api.conftest import Desk
 from tests.api.view.forms import newest_trades
@@ -153,6 +153,21 @@ def test_the_public_sees_a_deal_when_it_is_published_and_the_parties_at_once() -
     assert newest_trades(data) == [message["data"]]
     assert (data.last, [len(candles.kept) for candles in data.candles.values()]) == (None, [0] * 5)
     assert data.direct.write_volumes() == {"deal": {"trades": 1, "quantity": "3"}}
+
+
+def test_the_parties_see_the_lots_of_a_deal_and_nothing_of_how_settlement_keeps_them() -> None:
+    market = Market()
+    both = subscribed(market, "account.A.H"), subscribed(market, "account.B.H")
+    terms_of_deal = (1, "A.H", "d1", "B.H", "AU", terms.SELL, 3_000, 60_000, 5_000)
+    proposed = DealProposed(market.next(), market.at, *terms_of_deal, lots=(17, 4), lot_reservation=9)
+    market.apply(proposed)
+    market.apply(DealAccepted(market.next(), market.at, 1, "A.H", "d1", "B.H", "AU", 1, lot_reservation=10))
+    for own in both:
+        events = [message["data"] for message in own]
+        assert [event["event"] for event in events] == ["deal.proposed", "deal.accepted"]
+        assert events[0]["lots"] == [17, 4]
+        assert not any("lot_reservation" in event for event in events)
+    assert [own[0]["data"].get("client_deal_id") for own in both] == ["d1", None]
 
 
 def test_an_annulled_deal_is_marked_if_it_was_public_and_else_never_seen() -> None:
