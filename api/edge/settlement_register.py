@@ -36,6 +36,7 @@ class SettlementRegister:
         self._clock = clock
         self._places = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
+        self._releases: set[asyncio.Task[None] | None] = set()
 
     async def check_member(self, member: str) -> None:
         """Raise Refusal unless a firm is registered and in use (UNKNOWN_MEMBER), or if it cannot be known."""
@@ -60,6 +61,9 @@ class SettlementRegister:
             raise Refusal("RATE_LIMITED", "too many requests name lots just now", retry_after_ms=RETRY_MS)
         self._waiting += 1
         try:
+            # Whoever was refused and tries again at once must not meet its own lots.
+            if releases := [task for task in self._releases if task is not None]:
+                await asyncio.wait(releases)
             async with self._places:
                 return await self._find_lots(move, keep=keep)
         finally:
@@ -83,11 +87,15 @@ class SettlementRegister:
 
     async def release(self, found: LotsFound) -> None:
         """Free lots whose command was refused. If that cannot be done now, settlement does it later."""
+        task = asyncio.current_task()
+        self._releases.add(task)
         try:
             async with self._places, self._engine.begin() as connection:
                 await reservations.release(connection, found.reservation)
         except (SQLAlchemyError, OSError) as error:
             log.warning("lots are freed later", reservation=found.reservation, error=str(error))
+        finally:
+            self._releases.discard(task)
 
 
 def _unfit(unfit: UnfitLots) -> Refusal:

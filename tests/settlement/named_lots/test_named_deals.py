@@ -113,6 +113,13 @@ async def test_what_comes_between_the_gateways_check_and_the_engine_finds_the_lo
     assert await find_breaks(exchange) == ()
 
 
+async def test_a_member_that_is_refused_tries_again_at_once_and_does_not_meet_its_own_lots(desk: Desk) -> None:
+    async with following(desk.exchange):
+        for number in range(12):
+            late = desk.propose("sell", [1], "99.9", f"d{number}", expire_at=1)
+            assert await refusal(late) == ("TOO_LATE", "expire_at", 1)
+
+
 async def test_a_command_that_is_not_placed_frees_its_lots(desk: Desk) -> None:
     """The journal takes no command: the gateway says so, and the lots are as free as before."""
     desk.server.gateway.sequencer.available = False
