@@ -224,41 +224,46 @@ def _beyond(limits: MemberLimits, usage: LimitUsage, whose: str, wanted: Wanted)
     """Return which of the limits would be passed, or an empty text."""
     most = limits.max_order_value
     if most is not None and wanted.value > most:
-        return _of_order("max_order_value", whose, f"{format_money(most)} CNY", f"{format_money(wanted.value)} CNY")
+        return _of_order("max_order_value", whose, _money(most), _money(wanted.value))
     most = limits.max_order_quantity
     if most is not None and wanted.quantity > most:
-        return _of_order("max_order_quantity", whose, f"{format_weight(most)} g", f"{format_weight(wanted.quantity)} g")
+        return _of_order("max_order_quantity", whose, _grams(most), _grams(wanted.quantity))
     most = limits.max_open_orders
     if most is not None and wanted.orders > 0 and usage.open_orders + wanted.orders > most:
         return _of_total("max_open_orders", whose, str(most), str(usage.open_orders), str(wanted.orders))
-    most = limits.max_net_purchases
-    if most is not None and wanted.cash > 0:
-        used = _used(usage.net_purchases(), usage.reserved_cash, wanted)
-        if used + wanted.cash > most:
-            texts = [f"{format_money(amount)} CNY" for amount in (most, used, wanted.cash)]
-            why = (
-                ""
-                if used == usage.net_purchases()
-                else "today's sales give no room to an order that can outlive the day"
-            )
-            return _of_total("max_net_purchases", whose, texts[0], texts[1], texts[2], why)
-    most = limits.max_net_sales
-    if most is not None and wanted.gold > 0:
-        used = _used(usage.net_sales(), usage.reserved_gold, wanted)
-        if used + wanted.gold > most:
-            texts = [f"{format_weight(amount)} g" for amount in (most, used, wanted.gold)]
-            why = (
-                ""
-                if used == usage.net_sales()
-                else "today's purchases give no room to an order that can outlive the day"
-            )
-            return _of_total("max_net_sales", whose, texts[0], texts[1], texts[2], why)
-    return ""
+    net, reserved = usage.net_purchases(), usage.reserved_cash
+    found = _of_day("max_net_purchases", whose, limits.max_net_purchases, net, reserved, wanted.cash, wanted.lasts)
+    if not found:
+        net, reserved = usage.net_sales(), usage.reserved_gold
+        found = _of_day("max_net_sales", whose, limits.max_net_sales, net, reserved, wanted.gold, wanted.lasts)
+    return found
 
 
-def _used(net: int, reserved: int, wanted: Wanted) -> int:
-    """Return what is used of a limit of a day: for what outlives the day at least all that is reserved."""
-    return max(net, reserved) if wanted.lasts else net
+def _of_day(name: str, whose: str, most: int | None, net: int, reserved: int, more: int, lasts: bool) -> str:
+    """Return how a limit of a trading day would be passed, or an empty text.
+
+    Amounts of max_net_purchases are in fen, those of max_net_sales in fine mg. ``net`` is what is used of it, and for
+    what outlives the day (``lasts``) at least all that is ``reserved``. ``more`` is what would be added: what
+    frees something, or adds nothing, is never stopped.
+    """
+    used = max(net, reserved) if lasts else net
+    if most is None or more <= 0 or used + more <= most:
+        return ""
+    of_money = name == "max_net_purchases"
+    texts = [_money(amount) if of_money else _grams(amount) for amount in (most, used, more)]
+    why = ""
+    if used != net:
+        other = "sales" if of_money else "purchases"
+        why = f"today's {other} give no room to an order that can outlive the day"
+    return _of_total(name, whose, texts[0], texts[1], texts[2], why)
+
+
+def _money(amount: int) -> str:
+    return f"{format_money(amount)} CNY"
+
+
+def _grams(weight: int) -> str:
+    return f"{format_weight(weight)} g"
 
 
 def _of_order(name: str, whose: str, most: str, this: str) -> str:
