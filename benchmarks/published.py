@@ -54,6 +54,9 @@ MEASUREMENTS: Final = {
     "gateway-start": Measurement(("gateway-start", "--json"), COMPILED, tables.parts),
     "gateway-start-interpreted": Measurement(("gateway-start", "--json"), INTERPRETED, tables.parts),
     "settlement": Measurement(("settlement", "--json"), INTERPRETED, tables.settlement),
+    "settlement-growth": Measurement(
+        ("settlement", "--growth", "--events", "13000000", "--accounts", "1000", "--json"), INTERPRETED, tables.postings
+    ),
     "close": Measurement(("close", "--json"), INTERPRETED, tables.close),
     "reconciliation": Measurement(("reconciliation", "--seed", "20261130", "--json"), INTERPRETED, tables.differences),
     "settlement-scale": Measurement(("settlement-scale", "--json"), INTERPRETED, tables.lots),

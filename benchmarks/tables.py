@@ -168,6 +168,13 @@ def settlement(found: Any) -> str:
     return "\n\n".join((parts(figures), "What each guarantee costs, for each trade:", table(head, rows)))
 
 
+def postings(found: Any) -> str:
+    """Return the table of ``goldx bench settlement --growth``: what a posting costs in each part of the events."""
+    rows = [(f"{row['postings']:,}", row["us"], row["cpu_us"]) for row in found["growth"]]
+    heads = ("postings", "µs a posting", "µs of processors")
+    return f"{found['trades']:,} trades:\n\n{table(heads, rows)}"
+
+
 def lots(found: Any) -> str:
     """Return the tables of ``goldx bench settlement-scale``."""
     answers = [(name, f"{times['median']:.1f}", f"{times['worst']:.1f}") for name, times in found["answers_ms"].items()]

@@ -49,6 +49,13 @@ def test_a_measurement_is_kept_with_machine_command_and_date_and_written_into_th
     assert published.written(page, tmp_path / "benchmarks") == page
 
 
+def test_the_growth_of_postings_has_a_row_for_each_part_of_the_events() -> None:
+    growth = [{"postings": 1_070_027, "us": 20.5, "cpu_us": 2.25}, {"postings": 2_064_920, "us": 21.0, "cpu_us": 2.5}]
+    shown = tables.postings({"trades": 400_000, "growth": growth})
+    assert shown.startswith("400,000 trades:\n\n| postings | µs a posting | µs of processors |\n")
+    assert shown.endswith("| 1,070,027 | 20.5 | 2.25 |\n| 2,064,920 | 21.0 | 2.5 |")
+
+
 def test_a_machine_without_git_measures_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert published.commit() == "unknown"
