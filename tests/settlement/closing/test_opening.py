@@ -11,10 +11,12 @@ from sqlalchemy import text
 
 from goldx.protocol import terms
 from goldx.protocol.commands import MarketSetPhase
+from goldx.protocol.deal_commands import DealAccept, DealPropose
 from goldx.protocol.units import BadValue
 from goldx.streams.keys import Keys
 from goldx.timetable.permission import Permission, read_permission
 from settlement.base import standings
+from settlement.base.database import now_ms
 from settlement.closing import archive, opening, records, signing, why
 from settlement.closing import day as days
 from settlement.ledger.sender import Sender
@@ -34,8 +36,7 @@ FOURTH = str(TODAY + timedelta(days=8))
 
 async def obstacles(exchange: SmallExchange) -> list[str]:
     found = await do(exchange, opening.present)
-    assert found is not None
-    return list(found.obstacles)
+    return list(found.obstacles) if found else []
 
 
 async def test_every_day_before_is_closed_signed_and_archived_first(
@@ -355,6 +356,17 @@ async def test_a_day_that_is_open_is_not_opened_and_stays_open(three_days_over: 
     assert "is open already" in await refused(exchange, "ILLEGAL_STEP", opening.open_anyway, ONE, today, "why")
     await begin_day(exchange, FOURTH)
     assert len(await obstacles(exchange)) == 4
+
+
+async def test_a_day_in_which_a_deal_was_made_is_open(three_days_over: SmallExchange) -> None:
+    """Where the law allows no order book, instruments stay closed, and the first trade opens the day."""
+    exchange, runner = three_days_over, three_days_over.engine_runner
+    await runner.run(DealPropose("A.H", "d1", "B.H", "AU", terms.SELL, 1_000, 60_000, now_ms() + 60_000))
+    await exchange.post()
+    assert len(await obstacles(exchange)) == 3, "nothing is traded yet"
+    await runner.run(DealAccept("B.H", runner.engine.state.last_deal_id))
+    await exchange.post()
+    assert await obstacles(exchange) == []
 
 
 async def test_two_processes_archive_a_day_once(three_days_closed: SmallExchange, redis: Redis, tmp_path: Path) -> None:
