@@ -130,11 +130,13 @@ def judge(name: str, code: int | None, printed: str, *, may_hang: bool = True) -
     if code == 0:
         return Verdict(False, "")
     failed = _FAILED.search(printed)
+    by_limit = f"Timeout (>{TEST_LIMIT_S}.0s)" in printed
+    if by_limit and code in (1, 3):
+        # Code 3: the limit ended pytest itself, between two tests.
+        test = failed[1] if failed else "a test"
+        return Verdict(may_hang, f"{test}, only by its time limit of {TEST_LIMIT_S} s")
     if code != 1 or failed is None:
         raise RuntimeError(f"{name}: the tests did not run (exit code {code})\n{printed}")
-    by_limit = f"Timeout (>{TEST_LIMIT_S}.0s)" in printed
-    if by_limit:
-        return Verdict(may_hang, f"{failed[1]}, only by its time limit of {TEST_LIMIT_S} s")
     return Verdict(True, failed[1])
 
 

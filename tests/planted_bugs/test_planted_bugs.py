@@ -88,6 +88,8 @@ def test_only_a_failed_test_or_a_time_limit_notices_a_bug() -> None:
     assert judge("bug", 1, failed) == Verdict(True, "tests/a/test_b.py::test_c")
     by_limit = judge("bug", 1, f"E   Failed: Timeout (>{TEST_LIMIT_S}.0s) from pytest-timeout.\n{failed}")
     assert by_limit.by == f"tests/a/test_b.py::test_c, only by its time limit of {TEST_LIMIT_S} s"
+    between = judge("bug", 3, f"INTERNALERROR> Failed: Timeout (>{TEST_LIMIT_S}.0s) from pytest-timeout.\n")
+    assert between == Verdict(True, f"a test, only by its time limit of {TEST_LIMIT_S} s")
     assert judge("bug", None, "") == Verdict(True, f"only by the time limit of {LIMIT_S} s")
 
 
