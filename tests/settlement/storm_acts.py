@@ -148,6 +148,10 @@ class MetalActs(Clerks):
     async def release(self) -> None:
         await self._release(await self._one(load_out, "SUCCESS"))
 
+    @about("lot_reservation", times=2)
+    async def sell_by_name(self) -> None:
+        await self._sell_lot(self._account(), await self._lot(), self._dice.choice(("ACCEPT", "DECLINE", "LOSE")))
+
     @about("load_out_cancel", "load_out")
     async def cancel_load_out(self) -> None:
         await self._cancel_load_out(await self._one(load_out, "SUCCESS"))

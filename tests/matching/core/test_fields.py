@@ -77,7 +77,8 @@ def test_the_terms_of_a_trade_are_read_by_name_and_repeated_in_order() -> None:
         assert getattr(read, name) == getattr(given, name), name
     names = [name for name in TradeBusted.__struct_fields__ if name not in Event.__struct_fields__]
     repeated = TradeTerms.__struct_fields__[busts._REPEATED :]
-    assert names == ["trade_id", *repeated, "traded_at", "proposed_by", "by", "reason"]
+    named_lots = ["lots", "lot_reservation"]
+    assert names == ["trade_id", *repeated, "traded_at", "proposed_by", "by", "reason", *named_lots]
 
 
 def test_no_name_of_a_method_is_typed_in_the_core() -> None:
