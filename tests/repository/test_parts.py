@@ -74,6 +74,7 @@ def test_a_member_program_is_type_checked(
         assert "Found 1 error" in done.stdout
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("command", ["goldx", "goldx --help", "goldx demo --json", "python -m goldx demo"])
 def test_the_command_says_what_is_missing(client_python: Path, tmp_path: Path, command: str) -> None:
     program, *arguments = command.split()

@@ -106,6 +106,7 @@ async def test_answers_are_those_of_the_gateway_itself(
         assert await passed_on("auditor", "GET", "/audit") == own, "it is started again"
 
 
+@pytest.mark.campaign
 async def test_an_idle_connection_stays_open_for_longer_than_clients_use_it(
     exchange: SmallExchange, migrated_url: str, valkey_url: str, shard: str
 ) -> None:

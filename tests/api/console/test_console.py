@@ -66,6 +66,7 @@ async def test_the_page_loads_nothing_from_elsewhere_without_errors(running: Run
     assert browser.errors == []
 
 
+@pytest.mark.campaign
 async def test_the_page_recovers_after_a_restart_of_the_gateway(running: RunningExchange, browser: Browser) -> None:
     page = browser.page
     await page.get_by_role("button", name=re.compile(SYMBOL)).click()

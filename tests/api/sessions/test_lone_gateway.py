@@ -154,6 +154,7 @@ async def test_a_session_is_closed_once_though_two_gateways_and_the_engine_notic
             await client.__aexit__(None, None, None)
 
 
+@pytest.mark.campaign
 async def test_a_frozen_gateway_appends_nothing_once_its_sessions_are_closed(
     servers: tuple[Server, Server], template: str
 ) -> None:
@@ -177,6 +178,7 @@ async def test_a_frozen_gateway_appends_nothing_once_its_sessions_are_closed(
         await member.__aexit__(None, None, None)
 
 
+@pytest.mark.campaign
 async def test_a_session_is_closed_though_its_closer_died_and_runs_again(
     servers: tuple[Server, Server], template: str
 ) -> None:

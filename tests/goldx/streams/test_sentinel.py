@@ -43,7 +43,7 @@ def test_passwords_are_masked() -> None:
     assert "secret" not in masked("redis_url", "redis+sentinel://u:secret@one,two/gold?sentinel_password=secret2")
 
 
-@pytest.mark.parametrize("single_connection", [False, True])
+@pytest.mark.parametrize("single_connection", [False, pytest.param(True, marks=pytest.mark.campaign)])
 async def test_a_client_finds_the_new_primary(folder: Path, single_connection: bool) -> None:
     """Also with a single connection, while the former primary is back as a replica and would answer it."""
     servers = RedundantServers(folder)

@@ -112,6 +112,7 @@ async def second_service(settings: Settings) -> AsyncIterator[None]:
     await redis.aclose()
 
 
+@pytest.mark.campaign
 async def test_a_day_is_followed_once_through_kills_and_beside_a_second_service(
     folder: Path, moved_valkey: Server, moved_redis: Redis, moved_clock: MovedClock
 ) -> None:

@@ -32,6 +32,7 @@ from tests.matching.shards import engine_process, lead_once, traffic
 SEED = int(os.environ.get("SEED", "0")) or int.from_bytes(os.urandom(4))
 
 
+@pytest.mark.campaign
 async def test_archived_under_a_running_engine(
     valkey_url: str, redis: Redis, keys: Keys, shard: str, tmp_path: Path
 ) -> None:

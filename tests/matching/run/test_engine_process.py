@@ -34,6 +34,7 @@ async def caught_up(redis: Redis, keys: Keys) -> export.Verdict:
     return verdict
 
 
+@pytest.mark.campaign
 async def test_killed_at_random_moments_it_publishes_everything_once(valkey_url: str, redis: Redis, shard: str) -> None:
     print(f"SEED={SEED}")
     random = Random(SEED)

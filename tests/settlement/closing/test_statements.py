@@ -124,7 +124,8 @@ async def test_a_lot_leaves_the_statement_with_its_load_out(exchange: SmallExcha
     assert metal["load_out"] == -LOT_MG
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.campaign)])
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_generated_days_follow_each_other(exchange: SmallExchange, seed: int) -> None:
     """The holdings of the engine at each end are the model."""
     random = Random(seed)

@@ -53,6 +53,7 @@ async def until_blocked(engine: AsyncEngine) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.campaign
 async def test_killed_in_the_middle_of_a_transaction_everything_is_posted_once(
     service: Service, engine: AsyncEngine, publisher: Publisher
 ) -> None:
