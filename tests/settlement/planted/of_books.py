@@ -199,7 +199,7 @@ async def a_lot_moved_in_the_register(connection: AsyncConnection, evening: Even
 
 
 async def two_serials_exchanged_in_the_register(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    query = f"{LIVE} AND warehouse = 'XM1' AND refiner = 'HX' AND year = 2024 ORDER BY lot_id"
+    query = f"{LIVE} AND warehouse = 'XM1' AND refiner = 'LS' AND year = 2024 ORDER BY lot_id"
     one, other = dice.sample((await connection.execute(text(query))).all(), 2)
     for lot_id, serial in ((one.lot_id, "between"), (other.lot_id, one.serial), (one.lot_id, other.serial)):
         evening.sql.append(f"UPDATE lot SET serial = '{serial}' WHERE lot_id = {lot_id}")

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.settlement.planted import score
-from tests.settlement.planted.evening import Finding
+from tests.settlement.planted.evening import Evening, Finding
 from tests.settlement.small_exchange import SmallExchange
 
 PAGE = Path(__file__).parents[3] / "docs" / "settlement.md"
@@ -43,6 +43,14 @@ async def test_planted_differences_are_found_and_nothing_else(
         for found in await score.outcomes_of(exchange.engine, damage, score.dice_of(seed, 0, damage)):
             assert (found.missed, found.wrong) == ([], []), (damage.name, found.close)
             assert {finding.kind for finding in found.expected} <= kinds[damage.name], damage.name
+
+
+async def test_every_difference_has_its_place_in_the_day(exchange: SmallExchange) -> None:
+    """Each is planted, and taken back before anything is compared."""
+    for damage in (*score.DAMAGES, *score.DECOYS):
+        async with exchange.engine.connect() as connection:
+            await damage.plant(connection, await Evening.read(connection), score.dice_of(0, 0, damage))
+            await connection.rollback()
 
 
 def test_missed_and_wrong_findings_lower_the_score() -> None:
