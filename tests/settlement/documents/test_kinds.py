@@ -89,7 +89,7 @@ async def test_nothing_is_queued_that_its_kind_cannot_move(
 
 
 def test_what_a_kind_is_about_agrees_with_the_machine_of_its_documents() -> None:
-    """Its table is the machine's; and whoever may take the step that approval is decides the proposal."""
+    """The kind and the machine have the same table, and the role that may approve is the kind's permission."""
     decided: dict[str, set[str]] = {document: set() for document in DOCUMENTS.values()}
     for name, kind in KINDS.items():
         machine = MACHINES[DOCUMENTS[name]]
