@@ -33,8 +33,9 @@ PUBLISHED_BY_HANDLER: Final = (events.OrderAccepted, events.Trade, events.OrderC
 PART_EVENTS: Final = 500
 """About so many events of one command, such as the trades of a large order, are folded at once.
 
-Part of what all gateways have in common: changes of a book are published with each part, and numbered.
-"""
+Part of what all gateways have in common: changes of a book are published with each part, and numbered."""
+WHOLE_COMMANDS: Final = 8
+"""So many times as many events of commands of few events are folded at once: what is answered together costs less."""
 
 
 class View:
@@ -153,7 +154,7 @@ class View:
     def parts(
         self, frame: EventFrame, take_waiting: Callable[[Position, int], Sequence[Callable[[Outcome], object]]]
     ) -> Iterator[int]:
-        """Fold one frame in parts, and yield the number of events of each. Raises Gap.
+        """Fold one frame in parts (see PART_EVENTS), and yield the number of events of each. Raises Gap.
 
         After each part all that clients can read fits together, so requests may be answered meanwhile; ``position``
         follows at the end of the frame. ``take_waiting`` returns the callbacks that wait for the frame, given its
@@ -172,10 +173,10 @@ class View:
             while start < len(outcome):
                 end = self._fold(outcome, start)
                 folded += end - start
-                start = end
-                if folded >= self._part_events:
+                if folded >= self._part_events * (1 if start or end < len(outcome) else WHOLE_COMMANDS):
                     yield folded
                     folded = 0
+                start = end
             if self._day_has_ended:
                 self._day_has_ended = False
                 yield from self._forget_past()

@@ -7,9 +7,10 @@ import pytest
 
 from api.view.channels import KEPT, PART_ROWS
 from api.view.tables import CHUNK_SIZE
-from api.view.view import PART_EVENTS
+from api.view.view import PART_EVENTS, WHOLE_COMMANDS
 from goldx.protocol import terms
 from goldx.protocol.events import DayEnded, OrderCancelled
+from goldx.streams.frames import EventFrame
 from tests.api.view.test_market_data import Market, Reader, subscribed
 
 ORDERS = 3 * PART_ROWS // 2
@@ -127,6 +128,18 @@ def test_a_day_ends_in_parts_however_many_orders_it_forgets() -> None:
     assert [order_id for order_id, _ in market.view.orders.items()] == live
     assert max(looked) < CHUNK_SIZE + PART_EVENTS
     assert sum(looked) > 8 * CHUNK_SIZE, "each order, and each client id"
+
+
+def test_commands_of_few_events_are_folded_together_and_their_answers_leave_together() -> None:
+    market = LargeMarket()
+    answered: list[Any] = []
+    count = WHOLE_COMMANDS * PART_EVENTS + 100
+    orders = range(market.orders + 1, market.orders + 1 + count)
+    placed = [(market.place(number, "A.H", terms.BUY, 50_000, 1_000),) for number in orders]
+    frame = EventFrame((1, market.sequence), tuple(placed))
+    waiting = [answered.append] * count
+    sizes = [(folded, len(answered)) for folded in market.view.parts(frame, lambda *_: waiting)]
+    assert sizes == [(WHOLE_COMMANDS * PART_EVENTS, WHOLE_COMMANDS * PART_EVENTS - 1), (100, count)]
 
 
 def test_an_order_that_takes_thousands_of_levels_is_folded_in_parts() -> None:
