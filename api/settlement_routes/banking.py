@@ -32,6 +32,7 @@ from settlement.banking import (
     files,
     imports,
     near_ties,
+    payment_table,
     payouts,
     profiles,
     ties,
@@ -89,6 +90,10 @@ class PaymentRequest(Strict):
 class PaymentFileRequest(Strict):
     bank_account: str
     format: str = Field(default="pain.001", description="pain.001 or CSV")
+    table: str | None = Field(
+        default=None,
+        description="with CSV: the bank's table, a name of `goldx clerk bank payment-tables`; default: plain",
+    )
 
 
 class VirtualAccountRequest(Strict):
@@ -331,7 +336,8 @@ async def get_orders(_: Reader, connection: Transaction, page: ThePage) -> dict[
 @router.post("/payment-files")
 async def send_payments(by: Clerk, connection: Transaction, request: PaymentFileRequest) -> dict[str, Any]:
     """Put every order that is in no file yet into a new one; those that may not be paid now are left out and named."""
-    sent = await payouts.send(connection, by, request.bank_account, request.format)
+    table = None if request.table is None else payment_table.find(request.table)
+    sent = await payouts.send(connection, by, request.bank_account, request.format, table)
     made = {"file": sent.payment_file_no, "payments": sent.payments, "sum": format_money(sent.sum_fen)}
     return {**made, "stopped": [STOPPED(one) for one in sent.stopped]}
 

@@ -1,4 +1,4 @@
-"""Payment files for the bank: pain.001 of ISO 20022, and a CSV for banks that take no XML."""
+"""Payment files for the bank: pain.001 of ISO 20022."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,12 +6,10 @@ from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from goldx.protocol.units import CASH, format_money
-from settlement.workbooks.writing import write_csv
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 CNAPS_DIGITS: Final = 12
 """Digits of a bank's number in the Chinese payment system."""
-COLUMNS: Final = ("end_to_end", "amount", "currency", "payee_name", "payee_account", "payee_bank", "purpose")
 
 
 class Debtor(NamedTuple):
@@ -55,10 +53,10 @@ def pain_001(message_id: str, at: datetime, debtor: Debtor, payments: Sequence[I
         one = SubElement(block, "CdtTrfTxInf")
         _add(one, "PmtId/EndToEndId", payment.end_to_end)
         _add(one, "Amt/InstdAmt", format_money(payment.amount_fen)).set("Ccy", CASH)
-        if len(payment.payee_bank) == CNAPS_DIGITS and payment.payee_bank.isdigit():
+        if number := bank_number(payment.payee_bank):
             member = SubElement(SubElement(SubElement(one, "CdtrAgt"), "FinInstnId"), "ClrSysMmbId")
             _add(member, "ClrSysId/Cd", "CNAPS")
-            _add(member, "MmbId", payment.payee_bank)
+            _add(member, "MmbId", number)
         else:
             _add(one, "CdtrAgt/FinInstnId/Nm", payment.payee_bank)
         _add(one, "Cdtr/Nm", payment.payee_name)
@@ -67,27 +65,13 @@ def pain_001(message_id: str, at: datetime, debtor: Debtor, payments: Sequence[I
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + bytes(tostring(document, encoding="utf-8"))
 
 
+def bank_number(bank: str) -> str:
+    """Return the number of a payee's bank in the Chinese payment system, an empty text if the bank is named."""
+    return bank if len(bank) == CNAPS_DIGITS and bank.isascii() and bank.isdigit() else ""
+
+
 def _add(parent: Element, path: str, text: str) -> Element:
     for name in path.split("/"):
         parent = SubElement(parent, name)
     parent.text = text
     return parent
-
-
-def table(payments: Sequence[Instruction]) -> bytes:
-    """Return the payments as a table in CSV."""
-    return write_csv(
-        COLUMNS,
-        [
-            (
-                one.end_to_end,
-                format_money(one.amount_fen),
-                CASH,
-                one.payee_name,
-                one.payee_account,
-                one.payee_bank,
-                one.end_to_end,
-            )
-            for one in payments
-        ],
-    )

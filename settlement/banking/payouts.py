@@ -15,9 +15,10 @@ from sqlalchemy import Row, Select, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money
-from settlement.banking import accounts, payment_files, undoing
+from settlement.banking import accounts, payment_files, payment_table, undoing
 from settlement.banking.answers import PaymentAnswer
 from settlement.banking.payment_files import Debtor, Instruction
+from settlement.banking.payment_table import PaymentTable
 from settlement.base import audit, proposals
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
@@ -162,14 +163,23 @@ async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[
     return await fetch(connection, _orders(), (payment_order.c.cash_id,), page)
 
 
-async def send(connection: AsyncConnection, by: str, bank_account: str, form: str = "pain.001") -> Sent:
+async def send(
+    connection: AsyncConnection,
+    by: str,
+    bank_account: str,
+    form: str = "pain.001",
+    table: PaymentTable | None = None,
+) -> Sent:
     """Put every order whose money is out of its holding, and that is in no file yet, into a new file.
 
-    An order whose member is not active by now, or whose payee has ended, is left out and named. Raises BadValue, and
-    Refused (NO_PAYMENTS) where there is none.
+    ``table`` is the one that the bank asks for as CSV, by default the plain one. An order whose member is not active
+    by now, or whose payee has ended, is left out and named. Raises BadValue, also where a payment does not fit into the
+    table, and Refused (NO_PAYMENTS) where there is none.
     """
     if form not in PAYMENT_FORMATS:
         raise BadValue("format", form, "one of " + ", ".join(PAYMENT_FORMATS))
+    if table is not None and form != "CSV":
+        raise BadValue("table", table.name, f"none: a file of the format {form} has no table")
     await audit.lock(connection)
     account = await accounts.find(connection, bank_account)
     cancelled = exists().where(withdrawal.c.cash_id == payment_order.c.cash_id, withdrawal.c.status == "CANCELLED")
@@ -187,12 +197,12 @@ async def send(connection: AsyncConnection, by: str, bank_account: str, form: st
         Instruction(row.end_to_end, -row.amount, row.payee_name, row.payee_account, row.payee_bank) for row in rows
     ]
     total, now = sum(one.amount_fen for one in payments), now_ms()
+    at = datetime.fromtimestamp(now // 1000, SHANGHAI)
+    debtor = Debtor(account.holder, account.account_number, account.bank)
     if form == "CSV":
-        content = payment_files.table(payments)
+        content = payment_table.write(table or payment_table.find(payment_table.PLAIN), at, debtor, payments)
     else:
         # The first order's own number names the message: the order is in this file alone.
-        at = datetime.fromtimestamp(now // 1000, SHANGHAI)
-        debtor = Debtor(account.holder, account.account_number, account.bank)
         content = payment_files.pain_001(f"{MESSAGE}{rows[0].end_to_end}", at, debtor, payments)
     values = {
         "account_id": account.account_id,

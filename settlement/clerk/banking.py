@@ -9,7 +9,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.output import JSON, Both, print_record, print_table, wants_json
-from goldx.protocol.units import BadValue, format_money
+from goldx.protocol.units import format_money
 from settlement.banking import (
     accounts,
     bank_reconciliation,
@@ -24,7 +24,7 @@ from settlement.base.paging import PageRequest
 from settlement.base.working_days import today
 from settlement.clerk import bank_matching, payments
 from settlement.clerk.group import act, clerk, propose, read, show
-from settlement.clerk.options import DAY, FILE, NUMBER, PREVIEW, REASON, STATED, contents
+from settlement.clerk.options import DAY, FILE, NUMBER, PREVIEW, REASON, STATED, contents, shipped_or_file
 from settlement.clerk.reconciliation import break_record, print_breaks
 from settlement.service.listings import PAGE
 from settlement.workbooks import sheets
@@ -123,16 +123,7 @@ def take_in(
 
 
 def _profile(name: str) -> profiles.Profile:
-    """Return a profile by its name or from a file."""
-    if name in profiles.shipped():
-        return profiles.find(name)
-    path = Path(name)
-    if not path.is_file():
-        raise BadValue("profile", name, "a file, or one of " + ", ".join(profiles.shipped()))
-    try:
-        return profiles.parse(path.stem, contents(path).decode())
-    except UnicodeDecodeError as error:
-        raise BadValue("profile", name, "a file in UTF-8") from error
+    return shipped_or_file("profile", name, profiles.shipped(), profiles.find, profiles.parse)
 
 
 def _money(fen: int | None) -> str | None:

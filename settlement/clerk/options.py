@@ -1,7 +1,9 @@
 """Arguments and options that several commands of ``goldx clerk`` share."""
 
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -14,6 +16,7 @@ from settlement.tables.lots import ORIGINS
 from settlement.workbooks.csv_files import ENCODINGS, SEPARATORS
 from settlement.workbooks.formats import Stated
 
+T = TypeVar("T")
 NUMBER = click.argument("number", type=int)
 LOT = click.argument("lot_id", type=int)
 LOTS = click.argument("lot_ids", metavar="LOTS", type=int, nargs=-1, required=True)
@@ -119,6 +122,24 @@ def contents(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise click.ClickException(str(error)) from error
+
+
+def shipped_or_file(
+    field: str, name: str, shipped: Sequence[str], find: Callable[[str], T], parse: Callable[[str, str], T]
+) -> T:
+    """Return what a name stands for: a description that comes with the program, else the one in the file of that name.
+
+    Raises BadValue where there is neither, and what ``parse`` raises, which gets the file's name and its text.
+    """
+    if name in shipped:
+        return find(name)
+    path = Path(name)
+    if not path.is_file():
+        raise BadValue(field, name, "a file, or one of " + ", ".join(shipped))
+    try:
+        return parse(path.stem, contents(path).decode())
+    except UnicodeDecodeError as error:
+        raise BadValue(field, name, "a file in UTF-8") from error
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.output import JSON, print_table
 from goldx.protocol.units import format_money, parse_money
-from settlement.banking import answers, payouts, withdrawals
+from settlement.banking import answers, payment_table, payouts, withdrawals
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, propose, show
-from settlement.clerk.options import FILE, OUT, check_new, contents, write_new
+from settlement.clerk.options import FILE, OUT, check_new, contents, shipped_or_file, write_new
 from settlement.service.listings import PAGE
 from settlement.workbooks.cells import BadFile
 
@@ -55,17 +55,23 @@ def list_payments(by: str, page: PageRequest) -> None:
 @click.option("--bank-account", help="The venue's account that pays; a new file has every order that is in none.")
 @click.option("--payment-file", type=int, help="The number of a file that was made before: it is written as it was.")
 @click.option("--csv", "as_csv", is_flag=True, help="A table in CSV; default: pain.001.")
+@click.option("--table", "table_name", help="The bank's table: a name of `bank payment-tables`, or a file; with --csv.")
 @OUT
 @click.pass_obj
-def pay_file(by: str, bank_account: str | None, payment_file: int | None, as_csv: bool, out: Path) -> None:
+def pay_file(
+    by: str, bank_account: str | None, payment_file: int | None, as_csv: bool, table_name: str | None, out: Path
+) -> None:
     """Write a payment file for the bank."""
     if (bank_account is None) == (payment_file is None):
         raise click.UsageError("either --bank-account for a new file, or --payment-file for one that was made before")
+    if table_name is not None and not (as_csv and bank_account):
+        raise click.UsageError("--table goes with --csv and --bank-account")
 
     async def work(connection: AsyncConnection) -> payouts.Sent:
         if payment_file is not None:
             return await payouts.again(connection, payment_file)
-        return await payouts.send(connection, by, bank_account or "", "CSV" if as_csv else "pain.001")
+        table = None if table_name is None else _table(table_name)
+        return await payouts.send(connection, by, bank_account or "", "CSV" if as_csv else "pain.001", table)
 
     check_new(out)
     sent = act(by, work)
@@ -80,6 +86,17 @@ def pay_file(by: str, bank_account: str | None, payment_file: int | None, as_csv
     for one in sent.stopped:
         click.echo(f"left out: cash {one.cash_id}, {one.account}, {format_money(one.amount_fen)} CNY: {one.why}")
     click.echo(f"{made}, in {out}")
+
+
+@click.command("payment-tables")
+@JSON
+def list_tables() -> None:
+    """Show the tables in which payments are written for banks that take CSV."""
+    print_table("table title", ((name, payment_table.find(name).title) for name in payment_table.shipped()))
+
+
+def _table(name: str) -> payment_table.PaymentTable:
+    return shipped_or_file("table", name, payment_table.shipped(), payment_table.find, payment_table.parse)
 
 
 @click.command("pay-answer")
@@ -98,4 +115,4 @@ def pay_answer(by: str, file: Path) -> None:
     )
 
 
-COMMANDS: Final = (pay, list_payments, pay_file, pay_answer)
+COMMANDS: Final = (pay, list_payments, pay_file, list_tables, pay_answer)
