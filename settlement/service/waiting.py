@@ -20,9 +20,11 @@ from settlement.documents.closing import CAPACITIES, CLOSED
 from settlement.documents.kinds import KINDS, PROPOSED
 from settlement.documents.ledger import CASH_DONE
 from settlement.documents.machine import CLERK, OPERATOR
-from settlement.documents.reconciliation import BREAK_WAITS
+from settlement.documents.reconciliation import BREAK, BREAK_WAITS
 from settlement.documents.statements import ACCOUNT_STATEMENT, INVOICE
 from settlement.ledger import market_proposals
+from settlement.reconciliation import break_limits
+from settlement.reconciliation.break_areas import area_of
 from settlement.reconciliation.breaks import days_old
 from settlement.tables.banking import payment_in_file, payment_order
 from settlement.tables.base import proposal
@@ -32,6 +34,9 @@ from settlement.tables.papers import account_statement, invoice
 from settlement.tables.reconciliation import recon_break
 
 _DAY_MS: Final = 86_400_000
+_UNEXPLAINED: Final = BREAK.steps["find"].after
+_PASSED_ON: Final = frozenset(break_limits.DESKS[name] for name in ("OPERATIONS", "RISK", "SUPERVISOR"))
+"""The desks of those who operate the market; they give the regulator its notice, too."""
 
 
 class Waiting(NamedTuple):
@@ -86,7 +91,7 @@ async def listing(connection: AsyncConnection, by: str, page: PageRequest = ALL)
     held = await registry.staff_permissions(connection, by)
     found = await _market(connection, by) if OPERATOR in held else []
     found += [*await _proposals(connection, by, held), *await _days(connection, by, held)]
-    found += await _breaks(connection, by)
+    found += await _breaks(connection, by, held)
     if CLERK in held:
         found += [*await _payments(connection), *await _bank(connection), *await _papers(connection, by)]
     return part(found, page)
@@ -152,20 +157,25 @@ async def _days(connection: AsyncConnection, by: str, held: Iterable[str]) -> li
     ]
 
 
-async def _breaks(connection: AsyncConnection, by: str) -> list[Waiting]:
-    """Return the breaks that a person owns, with their age in working days."""
+async def _breaks(connection: AsyncConnection, by: str, held: Iterable[str]) -> list[Waiting]:
+    """Return the breaks that a person owns, and the unexplained ones that have come to be passed on to them by age.
+
+    The age is in working days. Domain sheet 8.4: whom a break is passed on to as it grows older.
+    """
+    limits = await break_limits.by_area(connection)
+    passed_on = _PASSED_ON if OPERATOR in held else frozenset()
     columns = recon_break.c
-    query = select(recon_break, days_old()).where(columns.owner == by, columns.status.in_(BREAK_WAITS))
-    return [
-        Waiting(
-            "break",
-            str(row.break_id),
-            f"{row.kind} {row.subject} is {row.status}",
-            row.days,
-            f"goldx clerk break show {row.break_id}",
-        )
-        for row in await connection.execute(query.order_by(columns.break_id))
-    ]
+    query = select(recon_break, days_old()).where(columns.status.in_(BREAK_WAITS))
+    found = []
+    for row in await connection.execute(query.order_by(columns.break_id)):
+        what = f"{row.kind} {row.subject} is {row.status}"
+        desk = break_limits.desk(row.days, limits[area_of(row.scope, row.kind)])
+        if row.owner != by:
+            if row.status != _UNEXPLAINED or desk not in passed_on:
+                continue
+            what += f"; its owner is {row.owner}, and by its age it is for: {desk}"
+        found.append(Waiting("break", str(row.break_id), what, row.days, f"goldx clerk break show {row.break_id}"))
+    return found
 
 
 async def _payments(connection: AsyncConnection) -> list[Waiting]:

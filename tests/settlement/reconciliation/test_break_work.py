@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from goldx.protocol.units import BadValue
-from settlement.base import working_days
+from settlement.base import registry, working_days
 from settlement.reconciliation import (
     break_limits,
     break_listing,
@@ -19,6 +19,7 @@ from settlement.reconciliation import (
 )
 from settlement.reconciliation.break_areas import BANK_SCOPE, BOOKS, area_of
 from settlement.reconciliation.breaks import Break
+from settlement.service import waiting
 from settlement.tables.reconciliation import BREAK_AREAS, LARGEST_BREAK_FILE
 from settlement.workbooks import writing
 from tests.settlement.commands import clerk
@@ -222,6 +223,31 @@ async def test_breaks_past_their_limit_stop_the_day_and_name_who_clears_them(sto
     assert await do(stocked_exchange, past_limits.count, later) == {"ENGINE": 1, "BANK": 1}
     only = await do(stocked_exchange, break_listing.listing, past_limit=True)
     assert [one.row.break_id for one in only] == [1]
+
+
+async def test_an_old_break_that_nothing_explains_waits_for_those_who_operate_the_market(
+    stocked_exchange: SmallExchange,
+) -> None:
+    """From the age on at which it is passed on from its owner; one that is explained stays with its owner."""
+    await do(stocked_exchange, registry.add_staff, "test", "op", "Operator", ["operate"])
+    await do(stocked_exchange, registry.add_staff, "test", "auditor", "Auditor", ["supervise"])
+    await record(stocked_exchange, XM1, LIGHT)
+    await record(stocked_exchange, BANK_SCOPE, UNPAID)
+    await do(stocked_exchange, break_work.explain, ONE, 2, ONE, "the bank was closed")
+
+    async def seen(who: str) -> list[tuple[str, str]]:
+        found = await do(stocked_exchange, waiting.listing, who)
+        return [(one.subject, one.what) for one in found if one.kind == "break"]
+
+    of_owner = [(str(number), f"{made.kind} {made.subject} is ") for number, made in ((1, LIGHT), (2, UNPAID))]
+    for age, desk in ((1, None), (2, "head of operations"), (3, "risk"), (9, "notice to the regulator")):
+        await rewrite(stocked_exchange, f"UPDATE recon_break SET opened_at = {opened_before(age)}")
+        assert [
+            (number, what.removesuffix("OPEN").removesuffix("EXPLAINED")) for number, what in await seen(ONE)
+        ] == of_owner
+        passed = f"{LIGHT.kind} {LIGHT.subject} is OPEN; its owner is {ONE}, and by its age it is for: {desk}"
+        assert await seen("op") == ([] if desk is None else [("1", passed)])
+        assert await seen(OTHER) == await seen("auditor") == []
 
 
 @pytest.mark.usefixtures("configured_database")
