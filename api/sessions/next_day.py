@@ -17,7 +17,6 @@ from goldx.timetable.compiled_file import CompiledFile
 from goldx.timetable.venue_time import day_of, now_ms
 
 _DAY: Final = timedelta(days=1)
-_SATURDAY: Final = 5
 
 
 class Plans(NamedTuple):
@@ -65,25 +64,17 @@ def rules_for(
     One person may name the trading day that it is now, and no other: so nobody ends days ahead of the calendar alone.
     That is the one of the timetable's plan, which ends a day at its time; without a timetable it is today, or the first
     trading day after it, so that a day is over when its date is. A new exchange, which has no trading day yet, may
-    begin with the one after it as well. ``now`` is in ms since the epoch. Without a calendar every Monday to Friday is
-    a trading day.
+    begin with the one after it as well. ``now`` is in ms since the epoch. Without a calendar no day is known to be a
+    trading day, so two people name each.
     """
     today = day_of(now)
     try:
         if timetable is not None and asked == timetable.day_at(now):
             return END_OF_DAY_BY_PLAN
-        alone = [_next(today - _DAY, calendar)] if timetable is None else []
-        if present is None:
-            alone += [_next(today, calendar)]
+        alone = []
+        if calendar is not None:
+            alone += [calendar.next_trading_day(today - _DAY)] if timetable is None else []
+            alone += [calendar.next_trading_day(today)] if present is None else []
     except OutsideCalendar:
         alone = []
     return END_OF_DAY_RULES if asked in alone else END_OF_DAY_BY_TWO
-
-
-def _next(day: date, calendar: Calendar | None) -> date:
-    if calendar is not None:
-        return calendar.next_trading_day(day)
-    day += _DAY
-    while day.weekday() >= _SATURDAY:
-        day += _DAY
-    return day

@@ -184,7 +184,10 @@ class Settings(BaseSettings):
     )
     calendar_file: Path | None = Field(
         default=None,
-        description="The trading calendar, from which working days come too; unset: working days are entered by hand.",
+        description=(
+            "The trading calendar, from which working days come too; unset: working days are entered by hand, and two "
+            "people name each trading day."
+        ),
     )
     timetable_file: Path | None = Field(
         default=None,

@@ -6,6 +6,8 @@ import itertools
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -24,6 +26,8 @@ from goldx.streams import redis_client
 from goldx.streams.frames import CommandFrame
 from goldx.streams.journal import Journal
 from goldx.streams.keys import Keys
+from goldx.timetable import calendar
+from goldx.timetable.venue_time import today
 from settlement.base import database, registry
 from tests.http_client import http_client
 
@@ -261,10 +265,12 @@ async def desk(services: ShardServices, gateway: GatewayServer) -> Desk:
 
 
 @pytest_asyncio.fixture
-async def own_desk(servers: tuple[Server, Server], template: str) -> AsyncIterator[Desk]:
-    """The only instrument of a separate exchange, so that all instruments can be closed."""
+async def own_desk(servers: tuple[Server, Server], template: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    """The only instrument of a separate exchange with a calendar, so that all instruments can be closed."""
+    days = calendar.draft(today() - timedelta(days=9), today() + timedelta(days=60), "N")
+    (tmp_path / "calendar.csv").write_text(calendar.write(days))
     async with contextlib.AsyncExitStack() as cleanup:
         services = await build(cleanup, servers[0].url, servers[1].url, template)
-        desk = Desk(services, await services.start_gateway(), 1)
+        desk = Desk(services, await services.start_gateway(calendar_file=tmp_path / "calendar.csv"), 1)
         await desk.open()
         yield desk
