@@ -241,7 +241,7 @@ Clerk = Annotated[str, Depends(_holding("settle"))]
 Reader = Annotated[str, Depends(_holding("settle", "supervise"))]
 Operator = Annotated[str, Depends(_holding("operate"))]
 Signer = Annotated[str, Depends(_holding(*sorted(set(CAPACITIES.values()))))]
-AnyStaff = Annotated[str, Depends(_holding("operate", "settle", "supervise"))]
+AnyStaff = Annotated[str, Depends(_holding("operate", "settle", "supervise", "warehouse"))]
 TheMember = Annotated[Principal, Depends(_of_member)]
 """The principal of a request that only a member's key may make."""
 # Ends before the response goes out: an answer 200 means committed.

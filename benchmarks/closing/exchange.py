@@ -133,7 +133,7 @@ class Exchange:
         await self.run([AccountOpen(name, name.partition(".")[0], owner=name) for name in (*self.accounts, "VENUE.H")])
         await self.post()
         async with self.engine.begin() as connection:
-            for name, permission in ((ONE, "settle"), (OTHER, "settle"), (RISK, "operate")):
+            for name, permission in ((ONE, "settle"), (OTHER, "warehouse"), (RISK, "operate")):
                 await registry.add_staff(connection, "bench", name, name, [permission])
             await warehouses.add(connection, ONE, "XM1", "Warehouse one", "Xiamen")
             await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)

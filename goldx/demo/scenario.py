@@ -27,8 +27,9 @@ OPERATOR: Final = Person("operator-1", "Market operations", "operate,supervise")
 CLERK: Final = Person("clerk-1", "Settlement desk, first clerk", "settle")
 SECOND_CLERK: Final = Person("clerk-2", "Settlement desk, second clerk", "settle,supervise")
 RISK: Final = Person("risk-1", "Risk control", "operate,supervise")
-STAFF: Final = (OPERATOR, CLERK, SECOND_CLERK, RISK)
-SIGNERS: Final = ((CLERK, "settlement"), (SECOND_CLERK, "warehouse"), (RISK, "risk"))
+WAREHOUSE_KEEPER: Final = Person("warehouse-1", "Warehouse keeper", "warehouse")
+STAFF: Final = (OPERATOR, CLERK, SECOND_CLERK, RISK, WAREHOUSE_KEEPER)
+SIGNERS: Final = ((CLERK, "settlement"), (WAREHOUSE_KEEPER, "warehouse"), (RISK, "risk"))
 """The people who sign the closed day, each in a capacity."""
 
 VENUE: Final = Firm("VENUE", "The venue itself", "交易所", "house", "", {"VENUE": "5000000.00"})

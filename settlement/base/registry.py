@@ -1,8 +1,9 @@
 """The register of member firms, of the venue's staff, and of the Ed25519 keys that they sign with.
 
 A key belongs to one member or to one member of staff. A member's key may ``trade``; a key of staff may have some of its
-holder's permissions ``operate`` (the market), ``settle`` (money and metal) and ``supervise`` (read everything). What is
-suspended or ended stays registered, so that no code and no key is used twice (``settlement.base.standings``).
+holder's permissions: ``operate`` (the market), ``settle`` (money and metal), ``warehouse`` (sign days for it) and
+``supervise`` (read everything). What is suspended or ended stays registered, so that no code and no key is used
+twice (``settlement.base.standings``).
 """
 
 from collections.abc import Iterable

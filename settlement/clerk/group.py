@@ -32,7 +32,7 @@ OPERATORS: Final = ("operate",)
 """Permissions that let somebody change what limits the clerks."""
 READERS: Final = ("settle", "supervise")
 """Permissions that let somebody read."""
-ANYBODY: Final = (*READERS, *OPERATORS)
+ANYBODY: Final = (*READERS, *OPERATORS, "warehouse")
 """All permissions of staff: anybody of them may look."""
 MODULES: Final = {
     "assays": "assay certificate laboratory value",

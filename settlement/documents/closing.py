@@ -11,7 +11,7 @@ CLOSED: Final = "CLOSED"
 """All steps are done."""
 DAY_STATES: Final = (CLOSING, CLOSED)
 
-CAPACITIES: Final[Mapping[str, str]] = {"settlement": "settle", "warehouse": "settle", "risk": "operate"}
+CAPACITIES: Final[Mapping[str, str]] = {"settlement": "settle", "warehouse": "warehouse", "risk": "operate"}
 """The capacities in which three people sign a closed day, each with the permission that it takes."""
 
 DAY_DIFFERENCE: Final = Machine(

@@ -62,7 +62,7 @@ def add_member(code: str, name: str, name_zh: str) -> None:
 @click.command("add")
 @click.argument("code")
 @click.option("--name", required=True)
-@click.option("--permissions", required=True, callback=_words, help="Some of operate,settle,supervise.")
+@click.option("--permissions", required=True, callback=_words, help="Some of operate,settle,supervise,warehouse.")
 def add_staff(code: str, name: str, permissions: tuple[str, ...]) -> None:
     """Register CODE, one of the staff."""
     in_transaction(lambda connection: registry.add_staff(connection, administrator(), code, name, permissions))

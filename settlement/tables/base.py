@@ -23,7 +23,8 @@ from settlement.documents.kinds import KINDS, PROPOSAL
 from settlement.documents.registered import ACTIVE, STANDINGS, STATUSES
 from settlement.tables.columns import folded, integer, metadata, number, one_of, string
 
-PERMISSIONS = ("trade", "operate", "settle", "supervise")
+PERMISSIONS = ("trade", "operate", "settle", "supervise", "warehouse")
+_OF_STAFF = "ARRAY['operate', 'settle', 'supervise', 'warehouse']"
 
 member = Table(
     "member",
@@ -46,7 +47,7 @@ staff = Table(
     integer("created_at"),
     string("status", default=ACTIVE),
     one_of("status", STATUSES),
-    CheckConstraint("permissions <@ ARRAY['operate', 'settle', 'supervise']", name="permissions_known"),
+    CheckConstraint(f"permissions <@ {_OF_STAFF}", name="permissions_known"),
     Index("uq_staff_staff", text(folded("staff")), unique=True),
 )
 
@@ -64,7 +65,7 @@ api_key = Table(
     CheckConstraint("length(public_key) = 32", name="public_key_ed25519"),
     CheckConstraint("(member IS NULL) <> (staff IS NULL)", name="one_holder"),
     CheckConstraint(
-        "permissions <@ CASE WHEN staff IS NULL THEN ARRAY['trade'] ELSE ARRAY['operate', 'settle', 'supervise'] END",
+        f"permissions <@ CASE WHEN staff IS NULL THEN ARRAY['trade'] ELSE {_OF_STAFF} END",
         name="permissions_fit_holder",
     ),
     Index("uq_api_key_key_id", text(folded("key_id")), unique=True),

@@ -82,9 +82,14 @@ async def serving(
         await registry.add_staff(connection, "test", "operator", "Operator", ["operate"])
         await registry.add_staff(connection, "test", "auditor", "Auditor", ["supervise"])
         await registry.add_member(connection, "test", "M1", "Member one")
-        for name, may in ((ONE, "settle"), (OTHER, "settle"), ("operator", "operate"), ("auditor", "supervise")):
+        for name, may in (
+            (ONE, "settle"),
+            (OTHER, "settle warehouse"),
+            ("operator", "operate"),
+            ("auditor", "supervise"),
+        ):
             public = keys[name].public_bytes
-            await registry.add_key(connection, "test", name, public, staff_code=name, permissions=[may])
+            await registry.add_key(connection, "test", name, public, staff_code=name, permissions=may.split())
         await registry.add_key(connection, "test", "M1", keys["M1"].public_bytes, member_code="M1")
     async with (
         running(settings, valkey_url, database_url) as server,

@@ -101,8 +101,8 @@ class SmallExchange:
         await self.engine_runner.open("A.H", "B.H", "VENUE")
         await self.post()
         async with self.engine.begin() as connection:
-            for name in (ONE, OTHER, THIRD):
-                await registry.add_staff(connection, "test", name, name, ["settle"])
+            for name, more in ((ONE, ()), (OTHER, ("warehouse",)), (THIRD, ())):
+                await registry.add_staff(connection, "test", name, name, ["settle", *more])
             await warehouses.add(connection, ONE, "XM1", "Warehouse one", "Xiamen")
             await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)
             for code in ("LAB-A", "LAB-B", "LAB-U"):

@@ -46,12 +46,12 @@ async def three_days(exchange: SmallExchange) -> None:
     await exchange.pay_in("A.H", 500, "bank-2")
     await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
     await begin_day(exchange, THIRD)
-    await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate", "settle"])
+    await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate", "settle", "warehouse"])
 
 
 async def equal_days(exchange: SmallExchange) -> None:
     """A day with money and metal, then equal ones with a trade each, three in all, closed and signed."""
-    await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate", "settle"])
+    await do(exchange, registry.add_staff, "test", RISK, "Risk", ["operate", "settle", "warehouse"])
     await exchange.pay_in("B.H", 100_000_000, "bank-1")
     await exchange.issue([{"serial": "A"}, {"serial": "B"}])
     await begin_day(exchange, DAYS[0])

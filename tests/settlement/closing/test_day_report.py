@@ -112,18 +112,18 @@ async def test_everybody_sees_what_waits_for_them(three_days_closed: SmallExchan
 
     sign = f"goldx day sign {first.day} --for"
     approval = ("proposal", str(number), f"goldx clerk approve {number}")
-    mine = [("sign", str(first.day), f"{sign} {capacity}") for capacity in ("settlement", "warehouse")]
-    assert await of(ONE) == mine
-    assert await of(OTHER) == [approval, *mine, ("break", "1", "goldx clerk break show 1")]
-    assert await of(RISK) == [approval, *mine, ("sign", str(first.day), f"{sign} risk")]
+    mine, keepers = (("sign", str(first.day), f"{sign} {capacity}") for capacity in ("settlement", "warehouse"))
+    assert await of(ONE) == [mine]
+    assert await of(OTHER) == [approval, mine, keepers, ("break", "1", "goldx clerk break show 1")]
+    assert await of(RISK) == [approval, mine, keepers, ("sign", str(first.day), f"{sign} risk")]
     await do(exchange, registry.add_staff, "test", "risk-2", "Risk", ["operate"])
     assert await of("risk-2") == [("sign", str(first.day), f"{sign} risk")]
     await do(exchange, signing.sign, ONE, first.day, "settlement")
     assert await of(ONE) == [], "nobody signs a day twice"
-    assert await of(OTHER) == [approval, mine[1], ("break", "1", "goldx clerk break show 1")]
+    assert await of(OTHER) == [approval, keepers, ("break", "1", "goldx clerk break show 1")]
     await do(exchange, signing.sign, OTHER, first.day, "warehouse")
     await do(exchange, signing.sign, "risk-2", first.day, "risk")
-    assert [subject for kind, subject, _ in await of(ONE) if kind == "sign"] == [FIRST, FIRST]
+    assert [subject for kind, subject, _ in await of(ONE) if kind == "sign"] == [FIRST]
     rows = objects((await goldx("clerk", "--as", OTHER, "waiting", "--json")).output)
     assert [(row["kind"], row["subject"], row["command"]) for row in rows] == await of(OTHER)
     assert (await rest("operator", "GET", "/waiting"))["waiting"][0]["subject"] == FIRST

@@ -33,7 +33,7 @@ async def test_a_day_is_closed_and_signed_over_rest(rest: Rest) -> None:
     refused = await rest("operator", "POST", path, 409, json={"capacity": "warehouse"})
     assert refused["reason"] == "NOT_PERMITTED"
     assert (await rest(ONE, "POST", path, json={"capacity": "settlement"}))["missing"] == ["warehouse", "risk"]
-    assert (await rest(ONE, "POST", path, 409, json={"capacity": "warehouse"}))["reason"] == "SAME_PERSON"
+    assert (await rest(ONE, "POST", path, 409, json={"capacity": "warehouse"}))["reason"] == "NOT_PERMITTED"
     assert (await rest(OTHER, "POST", path, json={"capacity": "warehouse"}))["record"] is None
     record = (await rest("operator", "POST", path, json={"capacity": "risk"}))["record"]
     found = await rest("auditor", "GET", f"/days/{first['day']}")
