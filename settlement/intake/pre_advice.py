@@ -165,13 +165,6 @@ async def find_by_key(connection: AsyncConnection, keys: Sequence[BarKey]) -> di
     return {key: row for key, row in await _find_by_number(connection, compared) if key in set(compared)}
 
 
-async def find_gone(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, Row[Any]]:
-    """Return the newest lots of these bars that were here and have left, by ``BarKey.compared``."""
-    compared = [key.compared for key in keys]
-    rows = await _find_by_number(connection, compared, lot.c.state.in_(GONE))
-    return {key: row for key, row in sorted(rows, key=lambda found: found[1].lot_id) if key in set(compared)}
-
-
 async def find_other_years(connection: AsyncConnection, keys: Sequence[BarKey]) -> dict[BarKey, BarKey]:
     """Return, by ``BarKey.compared``, the bars whose mark and number another bar has, with that other bar.
 

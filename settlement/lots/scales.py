@@ -7,7 +7,7 @@ least (domain sheet 4.3).
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
@@ -61,12 +61,23 @@ class Weighing(NamedTuple):
     weight: Weight
 
 
+_TOLERANCES: Final = ((100_000, 2), (500_000, 5))
+"""Up to which weight two readings may differ by how much, in 0.01 g."""
+_LARGEST_TOLERANCE: Final = 10
+
+
 def tolerance_cg(gross_cg: int) -> int:
     """Return the largest difference of two readings of one balance, in 0.01 g (domain sheet 8.3).
 
     That is 0.02 g up to 1 kg, 0.05 g up to 5 kg, and 0.1 g above.
     """
-    return 2 if gross_cg <= 100_000 else 5 if gross_cg <= 500_000 else 10
+    return next((most for up_to, most in _TOLERANCES if gross_cg <= up_to), _LARGEST_TOLERANCE)
+
+
+def tolerance_sql(gross_cg: str) -> str:
+    """Return the expression of SQL for the tolerance of a weight, which is an expression itself."""
+    cases = " ".join(f"WHEN {gross_cg} <= {up_to} THEN {most}" for up_to, most in _TOLERANCES)
+    return f"CASE {cases} ELSE {_LARGEST_TOLERANCE} END"
 
 
 def parse_weight(field: str, text: str) -> Weight:

@@ -20,11 +20,11 @@ differs from them. Movements are compared document by document in ``settlement.r
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, select, true
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, TextualSelect, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,6 +38,7 @@ from settlement.documents.ledger import CASH_TRANSFER
 from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
 from settlement.documents.registered import STANDINGS
+from settlement.reconciliation import pairs
 from settlement.reconciliation.breaks import Break
 from settlement.reconciliation.since import Since
 from settlement.tables.base import api_key, audit_log, proposal, staff
@@ -94,6 +95,21 @@ class Facts:
         if recorded != kept:
             note = f"{recorded} by its history, {kept} in the table"
             self.breaks.append(Break(KIND, subject, "", 1, 0, "match", note, lot_id, cash_id=cash_id))
+
+    async def compare_pairs(
+        self,
+        connection: AsyncConnection,
+        query: Select[Any] | TextualSelect,
+        subject: Callable[[Row[Any]], str],
+        *order: str,
+        words: Mapping[int, str] | None = None,
+    ) -> None:
+        """Compare the pairs of a query in SQL (``settlement.reconciliation.pairs``); ``words`` stand for figures."""
+        checked, differing = await pairs.differing(connection, query, *order)
+        self.checked += checked - len(differing)
+        for row in differing:
+            recorded, kept = (row.expected, row.found) if words is None else (words[row.expected], words[row.found])
+            self.same(subject(row), recorded, kept, row._mapping.get("lot_id"))
 
 
 async def compare(connection: AsyncConnection, facts: Facts, since: Since | None = None) -> None:

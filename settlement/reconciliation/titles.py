@@ -9,84 +9,142 @@ own stock sold        the part of a trade of named lots that its lots make own s
 locks for deals       the reservations that are open
 ====================  =========================================================================================
 
-Differences are breaks of the kind HISTORY (``settlement.reconciliation.histories``). Receipts that no reservation has
-named, which are nearly all, are compared in one query.
+Differences are breaks of the kind HISTORY (``settlement.reconciliation.histories``). Since a proof only those titles
+are compared of which a receipt, its lot or a reservation was written; the locks for deals are all compared, as only
+reservations that are open have any.
 """
 
-from sqlalchemy import cast, func, or_, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Row, Text, TextClause, bindparam, column, func, literal, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.database import among
 from settlement.custody.reservations import LOCK
-from settlement.custody.titles import STEP
 from settlement.documents.custody import RESERVATION_OPEN
+from settlement.reconciliation import pairs
 from settlement.reconciliation.histories import Facts
+from settlement.reconciliation.since import Since
 from settlement.tables.custody import lot_reservation, receipt
-from settlement.tables.ledger import trade, trade_bust
-from settlement.tables.lots import custody_event, lot_lock
+from settlement.tables.lots import lot_lock
+
+_HOLDERS: Final = """
+SELECT r.receipt_no, r.lot_id, coalesce(said.holder, r.issued_to) AS expected, r.account AS found
+FROM receipt r LEFT JOIN (
+    SELECT DISTINCT ON (receipt_no) CAST(e.detail ->> 'receipt' AS bigint) AS receipt_no, e.detail ->> 'to' AS holder
+    FROM custody_event e WHERE e.step = 'title' AND (
+        CAST(:receipts AS bigint[]) IS NULL
+        OR e.lot_id IN (SELECT lot_id FROM receipt WHERE receipt_no = ANY (:receipts))
+    ) ORDER BY receipt_no, e.event_id DESC
+) said USING (receipt_no)
+WHERE (r.issued_to IS NOT NULL OR said.holder IS NOT NULL)
+    AND (CAST(:receipts AS bigint[]) IS NULL OR r.receipt_no = ANY (:receipts))
+"""
+_MOVES: Final = """
+WITH move AS (
+    SELECT m.reservation_no, m.purpose, m.trade_id, m.deposited_mg, n.receipt_no,
+        coalesce(b.sequence, t.sequence) AS sequence
+    FROM lot_reservation m JOIN trade t USING (trade_id)
+    LEFT JOIN trade_bust b ON b.trade_id = m.trade_id AND m.purpose = 'BUST'
+    CROSS JOIN LATERAL unnest(m.receipts) AS n (receipt_no)
+    WHERE m.status = 'MOVED' AND (CAST(:receipts AS bigint[]) IS NULL OR m.receipts && CAST(:receipts AS bigint[]))
+), bought AS (
+    SELECT d.receipt_no, d.trade_id, d.sequence AS since, b.sequence AS until FROM move d
+    LEFT JOIN move b ON b.purpose = 'BUST' AND b.trade_id = d.trade_id AND b.receipt_no = d.receipt_no
+    WHERE d.purpose = 'DEAL'
+)
+"""
+"""Each receipt that a trade of named lots moved, and from which event to which its holder had bought it by that trade.
+
+``until`` is the event of the annulment, null where the trade stands.
+"""
+_OWN_STOCK: Final = (
+    _MOVES
+    + """
+SELECT m.reservation_no, m.sequence, m.deposited_mg AS found,
+    CAST(coalesce(sum(r.fine_mg) FILTER (WHERE b.receipt_no IS NULL), 0) AS bigint) AS expected
+FROM move m LEFT JOIN receipt r USING (receipt_no)
+LEFT JOIN bought b ON b.receipt_no = m.receipt_no AND b.since < m.sequence
+    AND (b.until IS NULL OR b.until > m.sequence)
+WHERE CAST(:reservations AS bigint[]) IS NULL OR m.reservation_no = ANY (:reservations)
+GROUP BY m.reservation_no, m.sequence, m.deposited_mg
+"""
+)
+_TRADES: Final = (
+    _MOVES
+    + """
+SELECT r.receipt_no, r.lot_id, newest.trade_id AS expected, r.trade_id AS found
+FROM receipt r LEFT JOIN (
+    SELECT DISTINCT ON (receipt_no) receipt_no, trade_id FROM bought WHERE until IS NULL
+    ORDER BY receipt_no, since DESC
+) newest USING (receipt_no)
+WHERE (r.trade_id IS NOT NULL OR r.receipt_no IN (SELECT receipt_no FROM move))
+    AND (CAST(:receipts AS bigint[]) IS NULL OR r.receipt_no = ANY (:receipts))
+"""
+)
+_WORDS: Final = {1: "kept", 0: "free"}
 
 
-async def compare(connection: AsyncConnection, facts: Facts) -> None:
-    """Compare all titles that named deals have moved, and all locks for deals, in the caller's snapshot."""
-    await _holders(connection, facts)
-    await _trades(connection, facts)
+async def compare(connection: AsyncConnection, facts: Facts, since: Since | None = None) -> None:
+    """Compare titles that named deals have moved, and all locks for deals, in the caller's snapshot."""
+    receipts, reservations = (None, None) if since is None else await _written(connection, since)
+    await facts.compare_pairs(
+        connection,
+        _query(_HOLDERS, "receipt_no", "lot_id", receipts=receipts, kind=Text()),
+        lambda row: f"receipt:{row.receipt_no} holder",
+        "receipt_no",
+    )
+    await facts.compare_pairs(
+        connection,
+        _query(_OWN_STOCK, "reservation_no", "sequence", receipts=receipts, reservations=reservations),
+        lambda row: f"lot_reservation:{row.reservation_no} own stock",
+        "sequence",
+    )
+    await facts.compare_pairs(
+        connection,
+        _query(_TRADES, "receipt_no", "lot_id", receipts=receipts),
+        lambda row: f"receipt:{row.receipt_no} trade",
+        "receipt_no",
+    )
     await _locks(connection, facts)
 
 
-async def _holders(connection: AsyncConnection, facts: Facts) -> None:
-    """Compare the holder of each receipt that has another one than at its issue, or had, with its lot's history."""
-    number = cast(custody_event.c.detail["receipt"].astext, receipt.c.receipt_no.type)
-    said = select(number.label("receipt_no"), custody_event.c.detail["to"].astext.label("holder"))
-    said = said.where(custody_event.c.step == STEP).ext(distinct_on(number))
-    said = said.order_by(number, custody_event.c.event_id.desc())
-    last = {row.receipt_no: row.holder for row in await connection.execute(said)}
-    columns = (receipt.c.receipt_no, receipt.c.account, receipt.c.issued_to, receipt.c.lot_id)
-    query = select(*columns).where(or_(receipt.c.issued_to.is_not(None), among(receipt.c.receipt_no, last)))
-    for row in await connection.execute(query.order_by(receipt.c.receipt_no)):
-        expected = last.get(row.receipt_no, row.issued_to)
-        facts.same(f"receipt:{row.receipt_no} holder", expected, row.account, row.lot_id)
+def _query(sql: str, *names: str, kind: Any = None, **numbers: list[int] | None) -> Any:
+    """Return a query of pairs with these columns of numbers; ``numbers`` are its lists, None for all."""
+    given = [bindparam(name, value, ARRAY(BigInteger)) for name, value in numbers.items()]
+    sides = [column(name, kind or BigInteger()) for name in ("expected", "found")]
+    bound: TextClause = text(sql).bindparams(*given)
+    return bound.columns(*(column(name, BigInteger) for name in names), *sides)
 
 
-async def _trades(connection: AsyncConnection, facts: Facts) -> None:
-    """Follow the trades of named lots and their annulments in the order of their events."""
+async def _written(connection: AsyncConnection, since: Since) -> tuple[list[int], list[int]]:
+    """Return the receipts and the reservations that are compared since a proof.
+
+    These are the receipts that were written, or of whose lots anything was, and the reservations that were written or
+    name one of these; with each reservation all of its receipts, as its own stock depends on the history of each.
+    """
     columns = lot_reservation.c
-    moved = select(columns.receipts, columns.trade_id, columns.purpose, columns.deposited_mg, columns.reservation_no)
-    moved = moved.add_columns(func.coalesce(trade_bust.c.sequence, trade.c.sequence).label("sequence"))
-    moved = moved.join(trade, trade.c.trade_id == columns.trade_id)
-    busted = (trade_bust.c.trade_id == columns.trade_id) & (columns.purpose == "BUST")
-    moved = moved.outerjoin(trade_bust, busted).where(columns.status == "MOVED").order_by("sequence")
-    moves = (await connection.execute(moved)).all()
-    named = {number for one in moves for number in one.receipts}
-    query = select(receipt.c.receipt_no, receipt.c.trade_id, receipt.c.lot_id, receipt.c.fine_mg)
-    query = query.where(or_(receipt.c.trade_id.is_not(None), among(receipt.c.receipt_no, named)))
-    rows = {row.receipt_no: row for row in await connection.execute(query.order_by(receipt.c.receipt_no))}
-    by: dict[int, list[int]] = {number: [] for number in rows}
-    """By receipt: the trades that stand and moved its title, oldest first."""
-    for one in moves:
-        there = [number for number in one.receipts if number in rows]
-        if one.purpose == "BUST":
-            for number in there:
-                by[number] = [trade_id for trade_id in by[number] if trade_id != one.trade_id]
-        own = sum(rows[number].fine_mg for number in there if not by[number])
-        facts.same(f"lot_reservation:{one.reservation_no} own stock", own, one.deposited_mg)
-        if one.purpose == "DEAL":
-            for number in there:
-                by[number].append(one.trade_id)
-    for number, row in rows.items():
-        expected = by[number][-1] if by[number] else None
-        facts.same(f"receipt:{number} trade", expected, row.trade_id, row.lot_id)
+    of_lots = select(receipt.c.receipt_no).where(among(receipt.c.lot_id, await since.lots(connection)))
+    receipts = since.numbers(receipt.name) | set(await connection.scalars(of_lots))
+    named = columns.receipts.bool_op("&&")(literal(sorted(receipts), columns.receipts.type))
+    written = among(columns.reservation_no, since.numbers(lot_reservation.name))
+    query = select(columns.reservation_no, columns.receipts).where(columns.status == "MOVED", or_(written, named))
+    rows = (await connection.execute(query)).all()
+    every = receipts.union(*(row.receipts for row in rows))
+    return sorted(every), sorted(row.reservation_no for row in rows)
 
 
 async def _locks(connection: AsyncConnection, facts: Facts) -> None:
-    columns = lot_reservation.c
-    kept = select(func.unnest(columns.lots).label("lot_id"), columns.reservation_no)
+    """Compare the lots of all open reservations with the locks for deals that lie on lots."""
+    columns, here = lot_reservation.c, lot_lock.c
+    kept = select(func.unnest(columns.lots).label("lot_id"), columns.reservation_no, literal(1).label("figure"))
     kept = kept.where(columns.status.in_(RESERVATION_OPEN))
-    expected = {tuple(row) for row in await connection.execute(kept)}
-    live = select(lot_lock.c.lot_id, lot_lock.c.subject)
-    live = live.where(lot_lock.c.kind == LOCK, lot_lock.c.lifted_at.is_(None))
-    there = {tuple(row) for row in await connection.execute(live)}
-    words = {True: "kept", False: "free"}
-    for lot_id, number in sorted(expected | there):
-        key = (lot_id, number)
-        facts.same(f"lot_reservation:{number} lot:{lot_id}", words[key in expected], words[key in there], lot_id)
+    laid = select(here.lot_id, here.subject.label("reservation_no"), literal(1).label("figure"))
+    laid = laid.where(here.kind == LOCK, here.lifted_at.is_(None))
+
+    def subject(row: Row[Any]) -> str:
+        return f"lot_reservation:{row.reservation_no} lot:{row.lot_id}"
+
+    both = pairs.joined(kept, laid, "lot_id", "reservation_no")
+    await facts.compare_pairs(connection, both, subject, "lot_id", "reservation_no", words=_WORDS)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from settlement.intake import bar_columns
 from settlement.lots import lots, provenance
 from settlement.lots.lots import Search
-from settlement.reconciliation import warehouse_statement
+from settlement.reconciliation import warehouse_register
 from settlement.workbooks import ounces, writing
 
 DECLARED: Final = (
@@ -103,6 +103,6 @@ async def count_list(connection: AsyncConnection, place: str, kind: str) -> byte
             line.customs,
             line.owner,
         )
-        for line in await warehouse_statement.expected(connection, place)
+        for line in await warehouse_register.expected(connection, place)
     ]
     return await asyncio.to_thread(writing.write, kind, f"Count {place}", COUNT, rows)

@@ -270,7 +270,7 @@ AREAS = (
     Area(
         "titles",
         "settlement",
-        ("tests/settlement/named_lots/test_titles.py", "tests/settlement/named_lots/test_backups.py"),
+        tuple(f"tests/settlement/named_lots/test_{name}.py" for name in ("titles", "titles_compared", "backups")),
         ("-x",),
         titles.BUGS,
     ),

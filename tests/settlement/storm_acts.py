@@ -33,6 +33,7 @@ from settlement.reconciliation import (
     counting,
     resolutions,
     warehouse_keys,
+    warehouse_register,
     warehouse_statement,
 )
 from settlement.reconciliation.count_results import CountResult as Counted
@@ -331,7 +332,7 @@ class MetalActs(Clerks):
     @about("break", "warehouse_key")
     async def sign_statement(self) -> None:
         day = working_days.today()
-        lines = [line._replace(day=day) for line in await self._act(warehouse_statement.expected, "XM1")]
+        lines = [line._replace(day=day) for line in await self._act(warehouse_register.expected, "XM1")]
         data = str(lines).encode()
         live = await self._any(select(warehouse_key.c.public_key).where(warehouse_key.c.status == "LIVE"))
         signed = next(key for key in KEYS if key.public_bytes == live.public_key).sign(data)
@@ -340,7 +341,7 @@ class MetalActs(Clerks):
     @about("break")
     async def enter_statement(self) -> None:
         """Two people take in a statement that lacks a bar."""
-        lines = await self._act(warehouse_statement.expected, "XM1")
+        lines = await self._act(warehouse_register.expected, "XM1")
         what = ("XM1", working_days.today(), "s.csv", str(lines).encode(), lines[1:])
         for by in (ONE, OTHER):
             await self._act(warehouse_statement.take_in, by, *what)

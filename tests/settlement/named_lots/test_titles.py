@@ -45,7 +45,6 @@ from tests.settlement.small_exchange import (
     do,
     find_breaks,
     refused,
-    rewrite,
 )
 
 OPEN = ("RESERVED", "OPEN")
@@ -331,26 +330,6 @@ async def test_lots_that_are_not_reserved_for_their_deal_stop_settlement(exchang
         await exchange.post()
     async with exchange.engine.connect() as connection:
         assert await connection.scalar(select(func.count()).where(lot_reservation.c.status == "OPEN")) == 0
-
-
-DAMAGES = {
-    "receipt:1 holder": "UPDATE receipt SET account = 'C.H' WHERE receipt_no = 1",
-    "receipt:1 trade": "UPDATE receipt SET issued_to = NULL, trade_id = NULL WHERE receipt_no = 1",
-    "lot_reservation:1 own stock": "UPDATE lot_reservation SET deposited_mg = 1 WHERE reservation_no = 1",
-    "lot_reservation:2 lot:2": "UPDATE lot_lock SET lifted_at = 1, lifted_by = 'x' WHERE lot_id = 2",
-    "lot_reservation:3 state": "UPDATE lot_reservation SET status = 'RELEASED' WHERE reservation_no = 3",
-    "lot_reservation:3 lot:3": "UPDATE lot_lock SET reason = reason WHERE lot_id = 3",
-}
-"""By what is found: the damage. The last two are one: a reservation that has ended, while its lock lies on."""
-
-
-async def test_titles_and_locks_that_differ_from_their_history_are_breaks(exchange: SmallExchange) -> None:
-    await sell(exchange, 1)
-    for number in (2, 3):
-        await keep(exchange, move(number))
-    for damage in DAMAGES.values():
-        await rewrite(exchange, damage)
-    assert {found.subject for found in await find_breaks(exchange)} >= DAMAGES.keys()
 
 
 async def test_many_deals_in_one_batch_follow_each_other(exchange: SmallExchange) -> None:

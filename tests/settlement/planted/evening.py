@@ -21,6 +21,7 @@ from settlement.reconciliation import (
     counting,
     statement_file,
     three_way,
+    warehouse_register,
     warehouse_statement,
 )
 from settlement.reconciliation.break_areas import BANK, BANK_SCOPE, BOOKS, WAREHOUSE, area_of
@@ -86,7 +87,7 @@ async def count_of(connection: AsyncConnection) -> list[CountResult]:
     """Return what two counters find in XM2 where nothing is wrong."""
     return [
         CountResult(line.key, True, line.gross_cg, line.seal)
-        for line in await warehouse_statement.expected(connection, "XM2")
+        for line in await warehouse_register.expected(connection, "XM2")
     ]
 
 

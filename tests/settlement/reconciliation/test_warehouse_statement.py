@@ -121,6 +121,10 @@ async def test_a_bar_that_has_left_or_is_to_come_is_unknown(stocked_exchange: Sm
     counted = [one._replace(line=None) for one in lines]
     found = (await do(stocked_exchange, warehouse_statement.compare, "XM1", counted)).breaks
     assert [one.note for one in found] == ["lot 1 is RELEASED last in XM1", "lot 4 is PRE_ADVISED in XM1", ""]
+    async with stocked_exchange.engine.begin() as connection:
+        await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars([{"serial": "A1"}])))
+    again = await differences(stocked_exchange, csv(*rows))
+    assert (again[0].lot_id, again[0].note) == (5, "line 2: lot 5 is PRE_ADVISED in XM1"), "one that comes goes before"
 
 
 async def test_bars_whose_marks_and_numbers_read_the_same_are_two_breaks(exchange: SmallExchange) -> None:
