@@ -189,7 +189,7 @@ class Queries:
             request,
             held,
             lambda holding: holding.asset,
-            {"holdings": write_holding},
+            {"holdings": lambda holding: write_holding(holding, account.owed)},
             by_key=True,
             more={"account": account.name},
         )

@@ -17,6 +17,7 @@ from api.view.records import Order, OwnTrade
 from api.view.request_forms import keep_secrets
 from api.view.tables import NameTable
 from goldx.protocol import terms, units
+from goldx.protocol.claim_events import AccountClaimChanged
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
 from goldx.protocol.events import (
     AccountOpened,
@@ -122,11 +123,17 @@ class Account:
         self.kind = opened.kind
         self.owner = opened.owner
         self.holdings: dict[str, HoldingChanged] = {}
+        self.owed = 0
+        """The sum of the claims of the venue on it, in fen."""
         self.orders = NameTable[Order]()
         self.live: dict[int, Order] = {}
         self.channel = Channel(f"account.{self.name}", self._content)
         self.marks = [opened.sequence - 1]
         """Event sequences: the messages after the first ``i * MARK_EVERY`` come from events after ``marks[i]``."""
+
+    def owe(self, event: AccountClaimChanged) -> None:
+        """Note what the account owes from now on."""
+        self.owed = event.owed
 
     def publish(self, message: PrivateMessage) -> None:
         """Publish the next private message."""
@@ -173,8 +180,12 @@ class Account:
         return Content(message.at, out)
 
 
-def write_holding(holding: HoldingChanged) -> dict[str, str]:
-    """Return a holding in the protocol's form: total, reserved, available, withdrawable, and locked against resale."""
+def write_holding(holding: HoldingChanged, owed: int) -> dict[str, str]:
+    """Return a holding in the protocol's form: total, reserved, available, withdrawable, and locked against resale.
+
+    ``owed`` (fen) is what its account owes the venue. While it owes anything, none of its money is available to buy or
+    can be withdrawn, and the form of its money says how much it owes.
+    """
     asset = holding.asset
     locked = holding.locked or 0
     available = holding.total - holding.reserved - locked
@@ -183,4 +194,6 @@ def write_holding(holding: HoldingChanged) -> dict[str, str]:
         withdrawable = available
     parts = {"total": holding.total, "reserved": holding.reserved, "available": available, "locked": locked}
     parts["withdrawable"] = max(0, withdrawable)
+    if owed and asset == units.CASH:
+        parts |= {"available": 0, "withdrawable": 0, "owed": owed}
     return {part: units.format_amount(amount, asset) for part, amount in parts.items()}

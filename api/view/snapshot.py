@@ -58,6 +58,7 @@ class _Account(msgspec.Struct, array_like=True, frozen=True, gc=False):
     live: list[int]
     channel: _Channel
     marks: list[int]
+    owed: int
 
 
 class _Market(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -244,6 +245,7 @@ def _account(account: Account) -> _Account:
         list(account.live),
         _channel(account.channel),
         account.marks,
+        account.owed,
     )
 
 
@@ -253,6 +255,7 @@ def _read_account(state: _Account, view: View) -> None:
     )
     account = Account(opened)
     account.marks = state.marks
+    account.owed = state.owed
     for holding in state.holdings:
         account.holdings[holding.asset] = holding
     for name, order_id in state.names:

@@ -21,7 +21,7 @@ from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
 from api.view.regimes import Regimes
 from api.view.requests import Requests
 from api.view.tables import NumberTable
-from goldx.protocol import deal_events, events
+from goldx.protocol import claim_events, deal_events, events
 from goldx.protocol.events import AnyEvent
 from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.terms import BUY
@@ -96,6 +96,7 @@ class View:
             events.IcebergRefreshed: self._refreshed,
             events.SelfTradePrevented: self._prevented,
             events.HoldingChanged: self._holding_changed,
+            claim_events.AccountClaimChanged: lambda event: self.accounts[event.account].owe(event),
             events.AccountOpened: lambda event: self.add_account(Account(event)),
             events.InstrumentDefined: self._instrument_defined,
             events.PhaseChanged: lambda event: self._market(event).set_phase(event),

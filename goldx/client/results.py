@@ -199,3 +199,4 @@ class Holding(TypedDict):
     available: str
     locked: str
     withdrawable: str
+    owed: NotRequired[str]

@@ -14,10 +14,10 @@ import msgspec
 
 from goldx.protocol import terms
 from goldx.protocol.bases import LotsFound, MemberCommand, OperatorCommand, VenueCommand
+from goldx.protocol.claim_commands import SettlementCommand
 from goldx.protocol.deal_commands import DealCommand
 from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeCommand
-from goldx.protocol.opening_commands import MarketPermitOpening
 from goldx.protocol.quote_commands import QuoteCommand
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.rfq_commands import RfqCommand
@@ -160,7 +160,8 @@ class AccountOpen(OperatorCommand, tag=9, frozen=True):
 class HoldingAdjust(VenueCommand, tag=10, frozen=True):
     """Adds an amount of one asset to an account, or takes it out. A repeated ``reference`` is refused.
 
-    ``deposit``: whether what it adds is new to the venue, and nothing that comes back or is corrected.
+    ``deposit``: whether what it adds is new to the venue, and nothing that comes back or is corrected. ``claim``: the
+    reference of a claim on the account, which money that is taken out reduces; empty: it collects none.
     """
 
     method: ClassVar[str] = "holding.adjust"
@@ -170,6 +171,7 @@ class HoldingAdjust(VenueCommand, tag=10, frozen=True):
     reference: str
     by: str = ""
     deposit: bool = False
+    claim: str = ""
 
 
 class Leg(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -269,11 +271,9 @@ class MarketEndDay(OperatorCommand, tag=18, frozen=True):
     ``next_trading_day`` is an ISO date. ``rules``, which the gateway sets, is the version of the rules by which the day
     ends. 0, in journals that are older than the field: any later day, in any phase, and only ids of open orders stay
     taken. 1: a weekday of the next weeks, with every instrument closed; an id stays taken until the end of the trading
-    day after the one in which it was first used. 2: what expired orders had reserved is free before the day ends. 3:
-    no day ends into the past, not even from the last day that is allowed. 4: as 3, and the first command only proposes
-    (``day.end_proposed``); the day ends when another person sends the same one. 5: as 3, but as 4 if the date of the
-    present trading day has not begun in China: nobody ends days ahead of the calendar alone. 3 is sent where the plan
-    of the timetable says that the day is over.
+    day after its first use. 2: what expired orders had reserved is free before the day ends. 3: no day ends into the
+    past, not even from the last one allowed; sent where the timetable says that the day is over. 4: as 3, but it is
+    only proposed until another person sends the same. 5: as 4 if the present day has not begun in China, else as 3.
     """
 
     method: ClassVar[str] = "market.end_day"
@@ -390,7 +390,7 @@ AnyCommand: TypeAlias = (
     | QuoteCommand
     | NoticeCommand
     | LimitsSet
-    | MarketPermitOpening
+    | SettlementCommand
 )
 
 COMMANDS: Final[tuple[type[AnyCommand], ...]] = get_args(AnyCommand)

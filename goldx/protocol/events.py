@@ -1,7 +1,6 @@
 """The events: everything that the exchange says has happened.
 
 Those of one subject stand in modules of their own (``*_events``), each with the union of its events.
-
 An event is a msgspec Struct of this module for those who read it, a plain tuple of the same order inside the matching
 core that makes it, a MessagePack array in the event stream, and one JSON object a line in ``goldx replay``. The array
 begins ``[tag, sequence, at, ...]``: ``sequence`` is gapless per shard, ``at`` is the journal's time in ms.
@@ -13,11 +12,11 @@ except ``price`` and ``taker_side``, which are written as null.
 from typing import ClassVar, Final, TypeAlias, get_args
 
 from goldx.protocol.bases import Event
+from goldx.protocol.claim_events import SettlementEvent
 from goldx.protocol.commands import Leg
 from goldx.protocol.deal_events import DirectEvent
 from goldx.protocol.limit_events import LimitEvent
 from goldx.protocol.notice_events import NoticeEvent
-from goldx.protocol.opening_events import DayOpeningDecided
 from goldx.protocol.quote_events import QuoteEvent
 from goldx.protocol.regime_events import RegimeEvent
 from goldx.protocol.rfq_events import RfqEvent
@@ -213,6 +212,7 @@ class HoldingAdjusted(Event, tag=14, frozen=True):
     asset: str
     amount: int
     reference: str
+    collected: int | None = None  # the part in fen that has reduced a claim on the account
 
 
 class HoldingSettled(Event, tag=15, frozen=True):
@@ -393,7 +393,7 @@ AnyEvent: TypeAlias = (
     | QuoteEvent
     | NoticeEvent
     | LimitEvent
-    | DayOpeningDecided
+    | SettlementEvent
 )
 
 EVENTS: Final[tuple[type[AnyEvent], ...]] = get_args(AnyEvent)

@@ -44,6 +44,7 @@ REASONS: Final[dict[str, Reason]] = {
     "REGIME": Reason("the legal regime of the venue does not allow it; the text says what would be needed"),
     "MAX_HOLDERS": Reason("it would make one holder more than the instrument may have"),
     "MEMBER_LIMIT": Reason("it would pass a limit that the venue has set for the member; the text says which"),
+    "CLAIM": Reason("the account owes the venue money; until that is paid it may sell and cancel, and not buy"),
     "TOO_MANY_OPEN": Reason("the member has as many open requests, or quotes in requests, as it may have"),
     "FIRM": Reason("the quote is still firm: it may be improved, and neither withdrawn nor worsened"),
     "PROTECTION": Reason("a limit of this group of quotes was reached; quote.reset_protection lets it trade again"),
@@ -79,6 +80,7 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "REPLACED": "a newer quote, or a lower total, took its place",
     "REGIME": "the legal regime changed or ended, or the next trade was beyond its caps",
     "MEMBER_LIMIT": "a stop would pass a limit of its member as it triggers; `detail` says which",
+    "CLAIM": "its account owes the venue money, and may not buy until that is paid",
     "PROTECTION": "its group of quotes has reached a limit; `detail` names the group",
     "VENUE": "the venue cancelled it; `detail` says why",
 }

@@ -159,7 +159,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("quantity", "display_quantity", "bid_quantity", "ask_quantity", "max_quantity", "lot"), _weight),
     "max_net": _weight,
     **dict.fromkeys(("remaining", "maker_remaining", "taker_remaining", "bought", "sold"), _any_weight),
-    **dict.fromkeys(("amount", "buy_fee", "sell_fee"), _money),
+    **dict.fromkeys(("amount", "buy_fee", "sell_fee", "before", "owed", "collected"), _money),
     **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), _whole(0, 1_000)),
     **dict.fromkeys(("min_fineness", "max_fineness"), _whole(1, units.FINENESS_ONE)),
     **dict.fromkeys(("price_limit_percent", "dynamic_band_percent"), _whole(1, 99)),
@@ -174,7 +174,7 @@ CODECS: dict[str, Codec] = {
     **dict.fromkeys(("side", "taker_side"), _word(terms.SIDES)),
     **dict.fromkeys(("phase", "previous"), _word(terms.PHASES)),
     **dict.fromkeys(("name", "name_zh"), _text(64)),
-    **dict.fromkeys(("reference", "by", "proposed_by", "reason", "method"), _text(96)),
+    **dict.fromkeys(("reference", "by", "proposed_by", "reason", "method", "claim"), _text(96)),
     "trading_day": _text(10),
     "session": _text(97),  # a plus, a key id of 32, a slash, and a name of 63
     **dict.fromkeys(("subject", "detail", "obstacle"), _text(300)),

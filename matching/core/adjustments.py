@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.units import CASH, MAX_MONEY_FEN, MAX_SUM
-from matching.core import holders, methods, regime
+from matching.core import claim_setting, holders, methods, regime
 from matching.core.holdings import Balance
 from matching.core.state import State
 from matching.core.tags import HOLDING_ADJUSTED, HOLDING_SETTLED
@@ -16,16 +16,19 @@ MAX_TOTAL: Final = MAX_SUM
 
 
 def adjust(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``holding.adjust``, once per reference."""
-    _, name, asset, amount, reference, _, deposit = command
+    """Apply ``holding.adjust``, once per reference. Money taken out reduces the claim that it names."""
+    _, name, asset, amount, reference, _, deposit, claim = command
     if _is_known(state, reference):
         return state.refuse(methods.HOLDING_ADJUST, "DUPLICATE_ID", name, reference)
     reason, detail = _refusal(state, [(name, asset, amount)], deposit)
     if reason:
         return state.refuse(methods.HOLDING_ADJUST, reason, name, reference, detail)
     state.references[reference] = None
-    state.emit(HOLDING_ADJUSTED, name, asset, amount, reference)
+    collected = claim_setting.collectable(state, name, asset, amount, claim)
+    state.emit(HOLDING_ADJUSTED, name, asset, amount, reference, *((collected,) if collected else ()))
     _move(state, name, asset, amount)
+    if collected:
+        claim_setting.collect(state, name, claim, collected)
     return None
 
 

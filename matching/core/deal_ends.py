@@ -8,6 +8,7 @@ other party's account out of use (VENUE).
 
 from __future__ import annotations
 
+from goldx.protocol.terms import BUY
 from matching.core.deal import Deal
 from matching.core.holdings import Account, Member
 from matching.core.instrument import Instrument
@@ -66,6 +67,13 @@ def end_of_instrument(state: State, instrument: Instrument, account: str | None,
             end(state, deal, "VENUE", text)
             ended = True
     return ended
+
+
+def end_purchases(state: State, account: Account, text: str) -> None:
+    """End the proposals by which an account would buy."""
+    for deal in list(state.deals.values()):
+        if deal.account is account and deal.side == BUY:
+            end(state, deal, "VENUE", text)
 
 
 def end_of_account(state: State, account: Account, text: str) -> None:

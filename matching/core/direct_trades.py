@@ -11,7 +11,7 @@ from typing import Any
 
 from goldx.protocol.terms import BUY, HALTED
 from goldx.protocol.units import MG_PER_GRAM
-from matching.core import day_opening, fees, holders, limit_checks, regime
+from matching.core import claims, day_opening, fees, holders, limit_checks, regime
 from matching.core.holdings import Account, Balance
 from matching.core.instrument import Instrument
 from matching.core.state import UNPUBLISHED, State
@@ -40,11 +40,13 @@ def refusal_of_limits(
     orders: int,
     replaced: tuple[int, int] = (0, 0),
 ) -> tuple[str, str]:
-    """Return (reason, detail) why limits refuse what one side offers or accepts, or two empty texts.
+    """Return (reason, detail) why a claim or limits refuse what one side offers or accepts, or two empty texts.
 
     ``needed`` is how much more it gives than what this replaces, ``replaced`` the price and the quantity of that.
     ``orders``: how many more are open afterwards.
     """
+    if side == BUY and (detail := claims.refuses(account)):
+        return claims.REASON, detail
     old_price, old_quantity = replaced
     amount = price * quantity // MG_PER_GRAM
     if amount <= old_price * old_quantity // MG_PER_GRAM:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from goldx.protocol import commands, deal_commands, rfq_commands
+from goldx.protocol.claim_commands import AccountClaim
 from goldx.protocol.commands import COMMANDS, AnyCommand
 from goldx.protocol.limit_commands import LimitsSet
 from goldx.protocol.notice_commands import NoticeAcknowledge, NoticePublish
@@ -24,6 +25,7 @@ from matching.core import (
     adjustments,
     busts,
     changes,
+    claim_setting,
     day_opening,
     deals,
     limit_setting,
@@ -88,6 +90,7 @@ _HANDLERS: dict[type[AnyCommand], Handler] = {
     NoticeAcknowledge: notices.acknowledge,
     LimitsSet: limit_setting.set_limits,
     MarketPermitOpening: day_opening.permit,
+    AccountClaim: claim_setting.set_claim,
     rfq_commands.RfqCreate: rfq_requests.create,
     rfq_commands.RfqQuote: rfq_quotes.quote,
     rfq_commands.RfqWithdraw: rfq_quotes.withdraw,

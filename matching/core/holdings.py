@@ -176,12 +176,14 @@ class Account:
     ``ids`` holds every client id that is taken, ``older_ids`` those of them that were used before this trading day,
     ``quotes`` the id of the newest quote in each symbol. ``refusal`` is the reason why its new orders are refused (its
     member's, or RETIRED), or empty. ``limits`` are its own; ``usage`` is what counts towards them and its member's,
-    None while nothing does. ``general``: its orders take the general path, as something refuses or counts them.
+    None while nothing does. ``claims`` are those of the venue on it, in fen by their references, and ``owed`` is their
+    sum. ``general``: its orders take the general path, as something refuses or counts them.
     """
 
     __slots__ = (
         "balances",
         "cash",
+        "claims",
         "general",
         "ids",
         "kind",
@@ -190,6 +192,7 @@ class Account:
         "member",
         "name",
         "older_ids",
+        "owed",
         "owner",
         "quotes",
         "refusal",
@@ -210,6 +213,8 @@ class Account:
         self.levels: dict[str, dict[int, int]] = {}
         """By symbol and ``open_quotes.slot``: the number of the newest order there, which may be over."""
         self.retired: bool = False
+        self.claims: dict[str, int] = {}
+        self.owed: int = 0
         self.limits: MemberLimits | None = None
         self.usage: LimitUsage | None = None
         self.refusal: str = ""
@@ -228,9 +233,9 @@ class Account:
         self.find_refusal()
 
     def find_refusal(self) -> None:
-        """Set ``refusal`` and ``general`` after its member's refusal has changed, or ``retired`` or ``usage``."""
+        """Set ``refusal`` and ``general`` after what they follow from has changed."""
         self.refusal = self.member.refusal or ("RETIRED" if self.retired else "")
-        self.general = self.refusal != "" or self.usage is not None
+        self.general = self.refusal != "" or self.usage is not None or self.owed > 0
 
     def balance(self, asset: str) -> Balance:
         """Return the balance of an asset; a new one is empty."""

@@ -1,10 +1,10 @@
 """Mass quotes: many bids and asks of an account, in many instruments and levels, by one command.
 
 Each entry is about one level of one instrument, and is refused as a whole or takes effect as a whole, whatever becomes
-of the others; but where a limit of the member refuses a side, the other one is cancelled or reduced as asked. A side of
-a level is one DAY limit order. A side that is not mentioned stays as it is, a quantity of zero cancels it, and the same
-price with the same or a lower quantity than is open keeps the order and its place. Anything else cancels the order
-(REPLACED) and places a new one, which may use its money and gold.
+of the others; but where a limit of the member or a claim refuses a side, the other one is cancelled or reduced as
+asked. A side of a level is one DAY limit order. A side that is not mentioned stays as it is, a quantity of zero cancels
+it, and the same price with the same or a lower quantity than is open keeps the order and its place. Anything else
+cancels the order (REPLACED) and places a new one, which may use its money and gold.
 
 First all entries are checked in their order, and what they replace or cancel leaves the book; then the new orders enter
 in the same order. So a maker that moves all its prices meets none of its own old ones.
@@ -17,7 +17,7 @@ from typing import Any, Final
 from goldx.protocol import terms
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import BUY, SELL
-from matching.core import changes, entry, fees, limit_checks, methods, phases, protection, regime
+from matching.core import changes, claims, entry, fees, limit_checks, methods, phases, protection, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_level, slot
@@ -122,7 +122,7 @@ def set_quotes(state: State, command: tuple[Any, ...]) -> None:
             reason, detail = _refusal(state, account, level)
         if reason:
             state.refuse(methods.QUOTE_MASS, reason, name, subject, detail)
-            if reason == limit_checks.REASON:
+            if reason in (limit_checks.REASON, claims.REASON):
                 _make_smaller(state, account, level, session)
             continue
         seen.add((symbol, number))
@@ -164,6 +164,8 @@ def _refusal(state: State, account: Account, level: _Level) -> tuple[str, str]:
             reason, detail = guard_refusal(state, instrument, account, side.side, side.price, side.quantity)
             if reason:
                 return reason, detail
+    if level.bid.action == NEW and (detail := claims.refuses(account)):
+        return claims.REASON, detail
     level.find_costs()
     if detail := _limit_refusal(account, level):
         return limit_checks.REASON, detail
@@ -199,9 +201,9 @@ def _refusal_of_funds(account: Account, level: _Level) -> str:
 
 
 def _make_smaller(state: State, account: Account, level: _Level, session: str) -> None:
-    """Cancel or reduce the side of an entry for which that is asked, although a limit refuses the other side.
+    """Cancel or reduce the side of an entry for which that is asked, although the other side is refused.
 
-    The limits of members never stop what makes smaller what they limit.
+    The limits of members and claims never stop what makes smaller what is open.
     """
     for side in (level.bid, level.ask):
         if side.action in (CANCEL, REDUCE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from goldx.protocol.claim_commands import AccountClaim
 from goldx.protocol.commands import (
     AccountOpen,
     AccountRetire,
@@ -37,6 +38,7 @@ from goldx.protocol.quote_commands import QuoteMass, QuoteResetProtection, Quote
 from goldx.protocol.regime_commands import VenueSetRegime
 from goldx.protocol.rfq_commands import RfqAccept, RfqCancel, RfqCreate, RfqQuote, RfqWithdraw
 
+ACCOUNT_CLAIM: Final[str] = AccountClaim.method
 ACCOUNT_OPEN: Final[str] = AccountOpen.method
 ACCOUNT_RETIRE: Final[str] = AccountRetire.method
 DEAL_ACCEPT: Final[str] = DealAccept.method

@@ -1,8 +1,8 @@
 """``order.place``: the checks in their fixed order, the reservation, and the entry into the market.
 
-Instrument, account, permission, id, phase, price, quantity, limits of the member, funds; then what depends on the book:
-a fill-or-kill that cannot fill, a post-only that would take. A refused order changes nothing and does not use up its
-client id.
+Instrument, account, permission, id, phase, price, quantity, claims on the account, limits of the member, funds; then
+what depends on the book: a fill-or-kill that cannot fill, a post-only that would take. A refused order changes nothing
+and does not use up its client id.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from goldx.protocol.terms import (
     TIMES_IN_FORCE,
 )
 from goldx.protocol.units import MAX_PRICE_FEN, MG_PER_GRAM
-from matching.core import entry, fees, holders, limit_checks, matcher, pending_stops, phases, regime
+from matching.core import claims, entry, fees, holders, limit_checks, matcher, pending_stops, phases, regime
 from matching.core.holdings import Account, Balance
 from matching.core.instrument import Instrument
 from matching.core.orders import Order, Special
@@ -126,6 +126,8 @@ def place(state: State, command: tuple[Any, ...]) -> None:
         reason, detail = guard_refusal(state, instrument, account, side, request.price, quantity)
         if reason:
             return _reject(state, request, reason, detail=detail)
+    if side == BUY and (detail := claims.refuses(account)):
+        return _reject(state, request, claims.REASON, detail=detail)
     price = entry.implied_limit(instrument, side) if request.price is None else request.price
     balance = account.cash if side == BUY else account.balances.get(symbol) or Balance(account.name, symbol)
     needed = 0  # a market buy reserves nothing and pays for each trade

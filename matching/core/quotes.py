@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldx.protocol import terms
-from matching.core import entry, fees, limit_checks, methods, phases, protection, regime
+from matching.core import claims, entry, fees, limit_checks, methods, phases, protection, regime
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.open_quotes import of_symbol, open_quote
@@ -46,6 +46,8 @@ def set_quote(state: State, command: tuple[Any, ...]) -> None:
         reason, detail = guard_refusal(state, instrument, account, terms.BUY, bid_price, bid_quantity)
         if not reason:
             reason, detail = guard_refusal(state, instrument, account, terms.SELL, ask_price, ask_quantity)
+    if not reason and (detail := claims.refuses(account)):
+        reason = claims.REASON
     if not reason:
         bid_cost = fees.cost(bid_price, bid_quantity, 0, instrument.highest_fee)
         detail = _limit_refusal(account, instrument, bid_price, bid_quantity, ask_price, ask_quantity, bid_cost, old)

@@ -6,6 +6,7 @@ from typing import Any
 
 from goldx.protocol.details import write_detail
 from goldx.protocol.terms import CLOSED
+from goldx.protocol.units import format_money
 from matching.core import deal_ends, methods, rfq_ends
 from matching.core.state import State
 from matching.core.tags import ACCOUNT_RETIRED, INSTRUMENT_RETIRED
@@ -68,7 +69,7 @@ def retire_instrument(state: State, command: tuple[Any, ...]) -> None:
 
 
 def retire_account(state: State, command: tuple[Any, ...]) -> None:
-    """Apply ``account.retire`` to an account that holds nothing, and so has no open orders but market stops.
+    """Apply ``account.retire`` to an account that holds and owes nothing, and so has no open orders but market stops.
 
     Deals that were proposed to it end, and its requests; it has proposed and quoted nothing, as it has nothing to
     reserve.
@@ -83,6 +84,9 @@ def retire_account(state: State, command: tuple[Any, ...]) -> None:
         if balance.total:
             detail = f"it holds {balance.total} of {asset} in its smallest unit; it must be empty"
             return state.refuse(methods.ACCOUNT_RETIRE, "BAD_VALUE", name, name, detail)
+    if account.owed:
+        detail = f"it owes {format_money(account.owed)} CNY; it must owe nothing"
+        return state.refuse(methods.ACCOUNT_RETIRE, "BAD_VALUE", name, name, detail)
     if state.open_orders([account]):
         return state.refuse(methods.ACCOUNT_RETIRE, "BAD_VALUE", name, name, "it has open orders; it must have none")
     account.retired = True

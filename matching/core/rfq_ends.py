@@ -12,7 +12,7 @@ the suspension of a key, ends firm quotes too.
 
 from __future__ import annotations
 
-from goldx.protocol.terms import EVERY, OUTLIVES
+from goldx.protocol.terms import BUY, EVERY, OUTLIVES
 from matching.core import regime
 from matching.core.holdings import Account, Member
 from matching.core.instrument import Instrument
@@ -140,6 +140,16 @@ def end_of_account(state: State, account: Account, text: str) -> None:
     for request in list(state.requests.values()):
         if request.account is account:
             end(state, request, "VENUE", text)
+
+
+def end_purchases(state: State, account: Account, text: str) -> None:
+    """End the requests by which an account would buy, and its quotes in those of others that would."""
+    for request in list(state.requests.values()):
+        if request.account is account:
+            if request.side == BUY:
+                end(state, request, "VENUE", text)
+        elif request.side != BUY and account.name in request.quotes:
+            end_quote(state, request.quotes[account.name], "VENUE", text)
 
 
 def end_forbidden(state: State) -> None:

@@ -24,7 +24,7 @@ from goldx.protocol.terms import (
     SHORTEST_RFQ_GRACE_MS,
 )
 from goldx.protocol.units import MG_PER_GRAM, format_price, format_weight
-from matching.core import direct_trades, holders, methods, regime, rfq_ends
+from matching.core import claims, direct_trades, holders, methods, regime, rfq_ends
 from matching.core.holdings import Account
 from matching.core.instrument import Instrument
 from matching.core.placing import price_refusal, quantity_refusal
@@ -151,6 +151,8 @@ def _refusal_of_terms(state: State, request: OpenRfq) -> tuple[str, str]:
 def _refusal_of_requester(state: State, request: OpenRfq) -> tuple[str, str]:
     """Return (reason, detail) why an account may not trade by a request now, or two empty texts."""
     if request.side == BUY:
+        if detail := claims.refuses(request.account):
+            return claims.REASON, detail
         return direct_trades.refusal_of_buyer(state, request.mode(), request.instrument, request.account)
     detail = regime.refuses(state, request.mode())
     return ("REGIME", detail) if detail else ("", "")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from goldx.protocol import terms
-from matching.core import pending_stops, snapshot_of_deals, snapshot_of_limits
+from matching.core import pending_stops, snapshot_of_claims, snapshot_of_deals, snapshot_of_limits
 from matching.core.book import Side
 from matching.core.holdings import Account, Balance, Member
 from matching.core.ids import ClientIds
@@ -28,7 +28,7 @@ from matching.core.regime_terms import Regime
 from matching.core.state import NO_ORDER, Due, State
 
 VERSION: Final = "goldx-core-1"
-_NO_NEWER_PARTS: Final[tuple[Any, ...]] = ((), (), (), None, 0, 0, None, (), (), (), (), (0, ""))
+_NO_NEWER_PARTS: Final[tuple[Any, ...]] = ((), (), (), None, 0, 0, None, (), (), (), (), (), ())
 """The newer parts of a state that has none of them; ``read`` names them in their order."""
 _NO_NEWER_OF_INSTRUMENT: Final[tuple[Any, ...]] = (False, 0, "", 0, False, (0, 0, 0), 0, 0)
 """The same of an instrument; ``_read_instrument`` names them."""
@@ -59,6 +59,7 @@ def write(state: State) -> bytes:
     newest = [snapshot_of_deals.write_deals(state), notices, snapshot_of_deals.write_requests(state)]
     newest.append(snapshot_of_limits.write_limits(state))
     newest.append((state.opening, state.obstacle) if state.opening else ())
+    newest.append(snapshot_of_claims.write_claims(state))
     while newest and not newest[-1]:
         newest.pop()
     is_regulated = bool(state.regime is not None or state.proposed_regime is not None or newest)
@@ -118,7 +119,8 @@ def read(data: bytes) -> State:
         notices,
         requests,
         limits,
-        (state.opening, state.obstacle),
+        opening,
+        claims,
     ) = _or_absent(newer, _NO_NEWER_PARTS)
     for symbol, (values, by) in proposed_terms:
         terms_given = tuple([tuple(value) if isinstance(value, list) else value for value in values])
@@ -138,11 +140,19 @@ def read(data: bytes) -> State:
     if requests:
         snapshot_of_deals.read_requests(state, requests)
     state.orders = dict(sorted(state.orders.items()))
-    if limits:
-        snapshot_of_limits.read_limits(state, limits)
+    _read_newest(state, limits, opening, claims)
     heapify(state.timetable)
     state.find_next_due()
     return state
+
+
+def _read_newest(state: State, limits: Any, opening: Any, claims: Any) -> None:
+    if limits:
+        snapshot_of_limits.read_limits(state, limits)
+    if opening:
+        state.opening, state.obstacle = opening
+    if claims:
+        snapshot_of_claims.read_claims(state, claims)
 
 
 def _read_notices(state: State, notices: Any) -> None:

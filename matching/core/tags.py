@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from goldx.protocol import commands, deal_events, events, rfq_events, timetable_events
+from goldx.protocol.claim_events import AccountClaimChanged
 from goldx.protocol.limit_events import LimitsChanged, LimitsProposed
 from goldx.protocol.notice_events import NoticeAcknowledged, NoticePublished
 from goldx.protocol.opening_events import DayOpeningDecided
@@ -63,6 +64,7 @@ NOTICE_PUBLISHED: Final[object] = tag_of(NoticePublished)
 NOTICE_ACKNOWLEDGED: Final[object] = tag_of(NoticeAcknowledged)
 LIMITS_PROPOSED: Final[object] = tag_of(LimitsProposed)
 LIMITS_CHANGED: Final[object] = tag_of(LimitsChanged)
+ACCOUNT_CLAIM_CHANGED: Final[object] = tag_of(AccountClaimChanged)
 DAY_OPENING_DECIDED: Final[object] = tag_of(DayOpeningDecided)
 RFQ_CREATED: Final[object] = tag_of(rfq_events.RfqCreated)
 RFQ_QUOTED: Final[object] = tag_of(rfq_events.RfqQuoted)

@@ -21,7 +21,7 @@ from goldx.client.keys import Key
 from goldx.client.session import ExchangeClient, connect
 from goldx.hosting.servers import Server
 from goldx.hosting.settings import Settings
-from goldx.protocol.commands import HoldingAdjust
+from goldx.protocol.commands import AnyCommand, HoldingAdjust
 from goldx.streams import redis_client
 from goldx.streams.frames import CommandFrame
 from goldx.streams.journal import Journal
@@ -54,7 +54,7 @@ class ShardServices:
         self.other_gateways: list[asyncio.subprocess.Process] = []
         """Gateways that run as processes of their own (``tests.api.gateway_process``)."""
         self._engine: asyncio.subprocess.Process | None = None
-        self._funded = 0
+        self._frames = 0
 
     def settings(self, **values: Any) -> Settings:
         # All clients of the tests come from one address.
@@ -157,17 +157,22 @@ class ShardServices:
         events: list[dict[str, Any]] = answer.json()["events"]
         return events
 
+    async def send(self, *commands: AnyCommand) -> None:
+        """Append commands to the journal as settlement does."""
+        self._frames += 1
+        redis = redis_client.connect(self.valkey_url)
+        await Journal(redis, Keys(self.shard)).append(CommandFrame("settlement.test", self._frames, commands))
+        await redis.aclose()
+
     async def fund(self, server: GatewayServer, **amounts: dict[str, int]) -> None:
         """Add money (fen) and gold (fine mg) to accounts as settlement does, and wait until the gateway shows it."""
-        self._funded += 1
-        commands = tuple(
-            HoldingAdjust(account, asset, amount, f"fund-{self._funded}-{account}-{asset}")
+        number = self._frames + 1
+        commands = (
+            HoldingAdjust(account, asset, amount, f"fund-{number}-{account}-{asset}")
             for account, assets in amounts.items()
             for asset, amount in assets.items()
         )
-        redis = redis_client.connect(self.valkey_url)
-        await Journal(redis, Keys(self.shard)).append(CommandFrame("settlement.test", self._funded, commands))
-        await redis.aclose()
+        await self.send(*commands)
         account, assets = list(amounts.items())[-1]
         await until(lambda: list(assets)[-1] in server.gateway.view.accounts[account].holdings)
 

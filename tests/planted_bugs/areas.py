@@ -8,6 +8,7 @@ from tests.planted_bugs import (
     closing,
     compiled_build,
     core,
+    core_claims,
     core_limits,
     core_makers,
     core_mass_quotes,
@@ -118,6 +119,19 @@ AREAS = (
         ),
         ("--noconftest", "-x", "-k", "test_limit or LimitsOfMembers"),
         core_limits.BUGS,
+        may_hang=False,
+    ),
+    Area(
+        "claims",
+        "matching/core",
+        (
+            "tests/matching/core/test_claims.py",
+            "tests/matching/core/test_old_journals.py",
+            "tests/matching/core/test_plain.py",
+            "tests/matching/core/test_against_model.py",
+        ),
+        ("--noconftest", "-x", "-k", "test_claims or old_journal or agree_on_each_rule and ClaimsOnAccounts"),
+        core_claims.BUGS,
         may_hang=False,
     ),
     Area(
@@ -320,6 +334,7 @@ AREAS = (
         # Without test_orders.py, which starts an engine.
         (
             "tests/api/view/test_busts.py",
+            "tests/api/view/test_claims.py",
             "tests/api/view/test_deals.py",
             "tests/api/view/test_large_books.py",
             "tests/api/view/test_limits.py",
@@ -333,7 +348,7 @@ AREAS = (
         (
             "-k",
             "not (seen_by_its or taken_back_and or each_side_sees or on_its_channel or field_that_is_wrong"
-            " or refused_beyond or whose_limits or limits_by_command)",
+            " or refused_beyond or whose_limits or limits_by_command or buys_nothing)",
         ),
         (*view.BUGS, *view_direct.BUGS, *view_limits.BUGS),
     ),

@@ -174,7 +174,7 @@ BUGS = (
     Bug(
         "a side is cancelled whatever refuses the other one",
         "mass_quotes.py",
-        "if reason == limit_checks.REASON:",
+        "if reason in (limit_checks.REASON, claims.REASON):",
         "if reason:",
     ),
     Bug("a sale counts at a bid of its own owner", CHECKS, "if order.account.owner != owner:", "if order is not None:"),

@@ -363,4 +363,6 @@ BUGS = (
         "        if self.subscribers:\n            data = self._notice_message(content)\n",
         "        self.sequence += 1\n        if self.subscribers:\n            data = self._notice_message(content)\n",
     ),
+    Bug("an account never owes anything", "accounts.py", "        self.owed = event.owed\n", ""),
+    Bug("what an account owes is lost with a snapshot", "snapshot.py", "    account.owed = state.owed\n", ""),
 )

@@ -8,7 +8,7 @@ from api.view.market_data import MarketData
 
 def holdings_of(account: Account) -> dict[str, dict[str, str]]:
     """Return the holdings of an account by asset."""
-    return {asset: write_holding(holding) for asset, holding in sorted(account.holdings.items())}
+    return {asset: write_holding(holding, account.owed) for asset, holding in sorted(account.holdings.items())}
 
 
 def newest_trades(market: MarketData) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "level": st.integers(1, terms.MAX_QUOTE_LEVELS),
     "window_ms": st.integers(1, terms.LONGEST_PROTECTION_WINDOW_MS),
     **dict.fromkeys(("remaining", "maker_remaining", "taker_remaining"), weights),
+    **dict.fromkeys(("before", "owed", "collected"), st.integers(0, units.MAX_MONEY_FEN)),
     **dict.fromkeys(("amount", "buy_fee", "sell_fee", "total", "reserved", "locked", "unwithdrawable"), amounts),
     **dict.fromkeys(("maker_fee_bp", "taker_fee_bp"), st.integers(0, 1_000)),
     **dict.fromkeys(("min_fineness", "max_fineness"), st.integers(1, 100_000)),
@@ -46,7 +47,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("side", "taker_side", "type", "price_rule", "kind"), st.integers(0, 1)),
     **dict.fromkeys(("phase", "previous", "time_in_force"), st.integers(0, 4)),
     "stp": st.integers(0, 3),
-    **dict.fromkeys(("name", "name_zh", "reference", "by", "session", "reason", "method", "subject", "detail"), plain),
+    **dict.fromkeys(
+        ("name", "name_zh", "reference", "claim", "by", "session", "reason", "method", "subject", "detail"), plain
+    ),
     "obstacle": plain,
     "proposed_by": plain,
     "form": st.sampled_from(terms.FORMS),

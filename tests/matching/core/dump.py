@@ -51,6 +51,7 @@ def dump_engine(engine: Engine) -> Dump:
             for group, p in member.protections.items()
         },
         "limits_of_members": _limits(engine),
+        "claims": {one.name: (one.claims, one.owed) for one in state.accounts.values() if one.claims},
         "ids": {account.name: dict(account.ids.items()) for account in state.accounts.values()},
         "retired": [account.name for account in state.accounts.values() if account.retired],
         "older_ids": {account.name: account.older_ids for account in state.accounts.values()},
@@ -163,6 +164,7 @@ def _model_deals(model: Model) -> Dump:
         "requests": [_model_request(model, request) for request in model.requests],
         "rfq_ids": (model.last_rfq_id, model.last_offer, model.rfq_ids),
         "limits_of_members": _model_limits(model),
+        "claims": {a.name: (a.claims, sum(a.claims.values())) for a in model.accounts.values() if a.claims},
         "opening": model.opening(),
     }
 

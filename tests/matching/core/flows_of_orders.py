@@ -1,4 +1,4 @@
-"""Generated command sequences for one subject each: deep books, plain orders, makers, requests, limits, openings."""
+"""Generated command sequences for one subject each: deep books, plain orders, makers, requests, limits, and more."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
@@ -7,6 +7,7 @@ from goldx.protocol import commands, terms, units
 from goldx.protocol.commands import AnyCommand
 from tests.matching.core.flow_parts import LOT, MIDDLE, changed, owner_of
 from tests.matching.core.flows import ACCOUNTS, SYMBOLS, Flow
+from tests.matching.core.flows_of_claims import claim
 from tests.matching.core.flows_of_deals import deal, of_named_lots, proposal, propose_and_answer
 from tests.matching.core.flows_of_limits import lasting
 from tests.matching.core.flows_of_makers import grouped_quote, limits, maker_steps, mass, reset, sweep
@@ -228,3 +229,33 @@ class OpeningFlow(PlainFlow):
         direct = [lambda: deal(self)] * 12 + [lambda: rfq(self)] * 12
         deciding = [lambda: opening(self)] * 6 + [lambda: decision(self)] * 4
         return (*([self.add] * 12), *direct, *deciding, *([self.reopen] * 4))
+
+
+class ClaimFlow(Flow):
+    """Claims on accounts, and everything by which an account buys: orders, quotes, deals and requests."""
+
+    def opening(self) -> Iterator[AnyCommand]:
+        for symbol in SYMBOLS:
+            yield commands.InstrumentDefine(symbol, maker_fee_bp=2, taker_fee_bp=self.dice.choose((5, 130)))
+        for account, member in (ACCOUNTS | {"D": "m2", "E": "m4"}).items():
+            yield commands.AccountOpen(account, member, terms.HOUSE, owner_of(account) if self.chance(50) else None)
+            for asset in (units.CASH, *SYMBOLS):
+                yield commands.HoldingAdjust(account, asset, 10**6, f"{account}-{asset}")
+        for symbol in SYMBOLS:
+            yield commands.MarketSetPhase(symbol, terms.CONTINUOUS)
+
+    @property
+    def _weighted(self) -> Sequence[Callable[[], AnyCommand]]:
+        makers = [lambda: mass(self)] * 6 + [lambda: grouped_quote(self)] * 4
+        return (
+            *makers,
+            *([lambda: claim(self)] * 12),
+            *([lambda: rfq(self)] * 16 + [lambda: deal(self)] * 8),
+            *([self.place] * 14),
+            *([self.replace] * 4),
+            *([self.cancel] * 3),
+            self.set_phase,
+            self.end_day,
+            self.retire,
+            self.bust,
+        )

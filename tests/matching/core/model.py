@@ -14,6 +14,7 @@ from goldx.protocol.events import AnyEvent
 from goldx.protocol.limit_commands import LimitsSet
 from tests.matching.core.model_auction import uncrossing
 from tests.matching.core.model_busts import Busts
+from tests.matching.core.model_claims import Claims
 from tests.matching.core.model_notices import Notices
 from tests.matching.core.model_parts import Account, Instrument, Member, Refused
 from tests.matching.core.model_quotes import QuoteCommands
@@ -24,7 +25,7 @@ Holding = tuple[int, int, int, int]
 TERMS = [name for name in commands.InstrumentDefine.__struct_fields__ if name not in ("by", "given", "rules")]
 
 
-class Model(Busts, Retirement, QuoteCommands, Notices):
+class Model(Busts, Claims, Retirement, QuoteCommands, Notices):
     """The model. Here are what happens before and after every command, and the commands of the venue."""
 
     asked_to_end: tuple[str, str] = ("", "")

@@ -41,7 +41,8 @@ class Deals(OrderCommands):
     def check_limits_of(
         self, asked: DealPropose, account: Account, side: int, orders: int, old: DealPropose | None = None
     ) -> None:
-        """Refuse what passes a limit of an account, if it gives what is asked for instead of what is old."""
+        """Refuse what a claim or a limit of an account stops, if it gives what is asked for instead of what is old."""
+        self.check_claims(account, side)
         asset, amount = self.gives(asked, side)
         value, quantity = value_of(asked.price, asked.quantity), asked.quantity
         if old is not None:

@@ -36,6 +36,11 @@ class OrderCommands(LimitCommands):
         if account.retired:
             raise Refused("RETIRED")
 
+    def check_claims(self, account: Account, side: int) -> None:
+        """Refuse a purchase of who owes something."""
+        if side == terms.BUY and account.claims:
+            raise Refused("CLAIM")
+
     def open_order(self, account: Account, c: commands.OrderCancel | commands.OrderReplace) -> Order:
         """Return an order by its number, or else by its client id; the sides of a quote are not found."""
         for order in self.orders:
@@ -145,6 +150,7 @@ class OrderCommands(LimitCommands):
             remaining=c.quantity,
         )
         self.check_guards(order, instrument)
+        self.check_claims(account, c.side)
         check_order(self, order)
         self.check_funds(order)
         self.check_meeting(order, instrument)
@@ -258,11 +264,6 @@ class OrderCommands(LimitCommands):
             self.cancel_each([o for o in mine if o.session == c.session], "DISCONNECT")
 
     # Deposits and withdrawals
-
-    def do_holding_adjust(self, c: commands.HoldingAdjust) -> None:
-        leg = commands.Leg(c.account, c.asset, c.amount)
-        self.put(c.reference, (leg,), c.deposit)
-        self.emit(events.HoldingAdjusted, c.account, c.asset, c.amount, c.reference)
 
     def do_holding_settle(self, c: commands.HoldingSettle) -> None:
         self.put(c.reference, c.legs, c.deposit)

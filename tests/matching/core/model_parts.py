@@ -77,6 +77,8 @@ class Account:
     retired: bool = False
     unwithdrawable: int = 0
     """The part of today's sale proceeds that may be traded with but not withdrawn before tomorrow."""
+    claims: dict[str, int] = field(default_factory=dict)
+    """The amount owed (fen) by the reference of each claim."""
 
 
 @dataclass(eq=False)

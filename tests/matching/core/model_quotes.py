@@ -43,6 +43,7 @@ class QuoteCommands(OrderCommands):
             sides.append(order)
         for order in sides:
             self.check_guards(order, instrument)
+        self.check_claims(account, terms.BUY)
         freed = [sum(could_use(o, instrument)[1] for o in old if o.side == order.side) for order in sides]
         for order in sides:
             check_side(self, order, [one for one in old if one.side == order.side], 2 - len(old))
@@ -88,7 +89,7 @@ class QuoteCommands(OrderCommands):
                 changes = self.level_changes(account, c, entry)
             except Refused as refusal:
                 self.emit(events.CommandRejected, c.method, refusal.reason, c.account)
-                if refusal.reason == "MEMBER_LIMIT":
+                if refusal.reason in ("MEMBER_LIMIT", "CLAIM"):
                     self.make_smaller(account, c, entry)
                 continue
             done.add((entry.symbol, entry.level))
@@ -165,6 +166,8 @@ class QuoteCommands(OrderCommands):
                 self.check_quantity(instrument, quantity)
         for _, order in orders:
             self.check_guards(order, instrument)
+        for _, order in orders:
+            self.check_claims(account, order.side)
         more = sum((0 if wanted == 0 else 1) - (old is not None) for old, wanted in changes)
         for old, order in orders:
             check_side(self, order, [] if old is None else [old], more)

@@ -50,7 +50,7 @@ class Retirement(Requests):
         account = self.account(c.account)
         if account.retired:
             raise Refused("RETIRED")
-        if any(account.total.values()) or any(o.account is account for o in self.orders):
+        if any(account.total.values()) or account.claims or any(o.account is account for o in self.orders):
             raise Refused("BAD_VALUE")
         account.retired = True
         self.emit(events.AccountRetired, c.account)

@@ -87,6 +87,7 @@ class Requests(Deals):
         mine = [r for r in self.requests if self.accounts[r.asked.account].member == account.member]
         if len(mine) >= MOST_REQUESTS:
             raise Refused("TOO_MANY_OPEN")
+        self.check_claims(account, c.side)
         self.check_way(c, account if c.side == terms.BUY else None)
         self.last_rfq_id += 1
         self.rfq_ids[c.account, c.client_rfq_id] = (self.last_rfq_id, self.day)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from goldx.protocol import commands, terms, units
+from goldx.protocol.claim_commands import AccountClaim
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.limit_commands import LimitsSet
 from tests.matching.core.dice import Dice
@@ -324,6 +325,21 @@ class LimitsOfMembers(Priority):
         return LimitsSet(member, "a limit", account, **most, by=self.dice.choose(("ann", "bob")))
 
 
+class ClaimsOnAccounts(Rule):
+    """An account that owes something sells and cancels by the general path, and none of its bids is left."""
+
+    happens = frozenset(("fast", "general", "general_trade", "trade", "CLAIM", "account.claim_changed"))
+
+    def choices(self) -> tuple[Callable[[], AnyCommand], ...]:
+        return *[self.order] * 5, self.cancel, self.cancel, self.claim
+
+    def claim(self) -> AnyCommand:
+        account, amount = self.dice.choose(("A", "B")), self.dice.choose((0, 0, 7))
+        if self.dice.choose((True, False)):
+            return AccountClaim(account, amount, "c")
+        return commands.HoldingAdjust(account, units.CASH, -5, f"out-{self.dice.number(1, 10**6)}", claim="c")
+
+
 RULES: tuple[type[Rule], ...] = (
     KnownNames,
     Permission,
@@ -341,6 +357,7 @@ RULES: tuple[type[Rule], ...] = (
     PriceRules,
     Stops,
     LimitsOfMembers,
+    ClaimsOnAccounts,
     Sessions,
     Time,
 )

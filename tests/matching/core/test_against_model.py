@@ -17,6 +17,7 @@ from tests.matching.core.driving import apply, must_end
 from tests.matching.core.dump import dump_engine, dump_model
 from tests.matching.core.flows import Flow
 from tests.matching.core.flows_of_orders import (
+    ClaimFlow,
     DeepFlow,
     LimitFlow,
     LotFlow,
@@ -109,7 +110,7 @@ def test_seeded_sequences_reach_everything() -> None:
     """Every kind of event has to occur in the sequences, or they prove too little."""
     print(f"seed {SEED}")
     happened, refused = run_seeds(range(SEED, SEED + 30), 120)
-    for flow in (LimitFlow, MakerFlow):
+    for flow in (LimitFlow, MakerFlow, ClaimFlow):
         happened += run_seeds(range(SEED, SEED + 3), 120, flow)[0]
     print(dict(happened))
     assert len(happened) == len(EVENTS), "an event that never happens"
@@ -217,3 +218,20 @@ def test_limits_of_members() -> None:
     assert happened["trade"] > 20
     for method in ("order.place", "quote.mass", "rfq.quote", "deal.propose"):
         assert refused[method, "MEMBER_LIMIT"], f"no {method} is refused for a limit"
+
+
+def test_claims_on_accounts() -> None:
+    happened: Counter[str] = Counter()
+    refused: Counter[tuple[str, str]] = Counter()
+    for seed in range(4):
+        pair = Pair()
+        for at, command in ClaimFlow(SeededDice(Random(SEED + seed))).steps(200):
+            pair.step(at, command)
+        happened += pair.happened
+        refused += pair.refused
+    print(dict(happened), dict(refused))
+    assert happened["account.claim_changed"] > 40
+    assert happened["trade"] > 20
+    ways = ("order.place", "quote.set", "quote.mass", "deal.propose", "deal.accept", "rfq.create", "rfq.quote")
+    for method in ways:
+        assert refused[method, "CLAIM"], f"no {method} is refused for a claim"

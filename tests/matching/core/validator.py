@@ -56,6 +56,7 @@ def validate(engine: Engine) -> None:
     check_limits(state)
     for account in state.accounts.values():
         check_account(state, account)
+        check_claims(state, account)
 
 
 def check_side(state: State, instrument: Instrument, side: int) -> set[int]:
@@ -181,7 +182,7 @@ def check_limits(state: State) -> None:
     opened = Counter(owners)
     for account in state.accounts.values():
         assert (account.usage is None) == (account.member.counted_after is None)
-        assert account.general == (account.usage is not None or bool(account.refusal))
+        assert account.general == (account.usage is not None or bool(account.refusal) or account.owed > 0)
         assert all(balance.usage is account.usage for balance in account.balances.values())
         if account.usage is not None:
             assert account.usage.open_orders == opened[account.name], f"{account.name}: the number of open orders"
@@ -272,6 +273,18 @@ def check_account(state: State, account: Account) -> None:
         assert balance.unwithdrawable >= 0
         assert (balance.total, balance.reserved) == (balance.published_total, balance.published_reserved)
     assert all(0 < number <= state.last_order_id for _, number in account.ids.items())
+
+
+def check_claims(state: State, account: Account) -> None:
+    """Check the sum of the claims on an account, and that nothing is open by which it could buy while there are any."""
+    assert account.owed == sum(account.claims.values())
+    assert all(amount > 0 for amount in account.claims.values())
+    if account.owed:
+        assert not [o for o in state.orders.values() if o.account is account and o.side == terms.BUY]
+        assert not [deal for deal in state.deals.values() if deal.account is account and deal.side == terms.BUY]
+        for request in state.requests.values():
+            assert request.account is not account or request.side == terms.SELL
+            assert account.name not in request.quotes or request.side == terms.BUY
 
 
 def check_regime(state: State) -> None:
