@@ -19,6 +19,7 @@ from goldx.protocol import commands, events, terms
 from goldx.protocol.commands import AnyCommand
 from goldx.retry import is_any_of, retry
 from goldx.streams.acts import read_acts
+from goldx.streams.engines import LEADER, EngineStatus, read_statuses
 from goldx.streams.entries import BEGINNING
 from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import CommandFrame
@@ -160,6 +161,49 @@ async def test_a_day_is_followed_once_through_kills_and_beside_a_second_service(
     ends = [e for e in market.seen if isinstance(e, events.PhaseChanged) and e.planned_at == at("2026-11-24 15:30:00")]
     drawn = random_end.draw(key, date(2026, 11, 24), SYMBOL, at("2026-11-24 15:30:00"), 30_000)
     assert ends[0].at >= at("2026-11-24 15:30:00") + drawn
+
+
+@pytest.mark.campaign
+async def test_a_day_is_followed_once_through_takeovers_of_the_engine(
+    folder: Path, moved_valkey: Server, moved_redis: Redis, moved_clock: MovedClock
+) -> None:
+    """The engine that leads is killed before each step, and with one the service of the timetable, too."""
+    settings = settings_of(folder, moved_valkey.url).model_copy(update={"standby": True})
+    market = Watched(moved_redis, moved_clock)
+    epochs: list[int] = []
+    await market.move_to("2026-11-24 08:00:00")
+    async with Supervisor(settings, services=("engine", "standby", "timetable")) as supervisor:
+
+        def leads(engine: EngineStatus) -> bool:
+            return engine.role == LEADER and engine.epoch > max(epochs, default=0)
+
+        async def kill_the_leader() -> None:
+            async with asyncio.timeout(60):
+                while not (found := [one for one in await read_statuses(moved_redis, KEYS) if leads(one)]):
+                    await asyncio.sleep(0.02)
+            epochs.append(found[0].epoch)
+            await supervisor.ready()
+            process = found[0].engine.rpartition("-")[2]
+            (name,) = [name for name, server in supervisor.services.items() if str(server.pid) == process]
+            await supervisor.kill(name)
+
+        await market.give(commands.InstrumentDefine(SYMBOL))
+        await market.until_day("2026-11-24")
+        steps = ("08:45:00", "08:50:00", "09:00:31", "11:30:00", "14:00:00", "15:25:00", "15:30:31")
+        for number, step in enumerate(steps, 1):
+            await kill_the_leader()
+            if number == 4:
+                await supervisor.kill("timetable")
+            await market.move_to(f"2026-11-24 {step}")
+            await market.until(number)
+        await kill_the_leader()
+        await market.move_to("2026-11-24 15:45:00")
+        await market.until_day("2026-11-25")
+    assert market.phases() == ["pre_open", "auction", "continuous", "closed", "continuous", "auction", "closed"]
+    assert len([e for e in market.seen if isinstance(e, events.DayEnded)]) == 2
+    assert [e for e in market.seen if isinstance(e, events.CommandRejected)] == []
+    assert epochs == sorted(set(epochs))
+    assert len(epochs) == len(steps) + 1
 
 
 async def test_a_service_refuses_to_start_without_a_timetable_and_keeps_the_old_one_when_the_file_is_damaged(
