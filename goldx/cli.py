@@ -34,6 +34,11 @@ class _EntryPointGroup(LazyGroup):
             raise _SettingsRefused("settings refused:\n  " + "\n  ".join(error.problems)) from error
         except NotRunning as error:
             raise click.ClickException(str(error)) from error
+        except click.ClickException as error:
+            if isinstance(error.__cause__, BrokenPipeError):
+                # Whoever reads the output has seen enough (``| head``), which is nothing to report.
+                raise error.__cause__ from None
+            raise
 
 
 @cache

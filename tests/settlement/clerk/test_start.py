@@ -1,6 +1,7 @@
 """The modules that ``goldx`` imports before a command begins: a clerk waits for them at every command."""
 
 import asyncio
+import os
 import sys
 
 import click
@@ -9,9 +10,11 @@ from click.testing import CliRunner
 
 from goldx.cli import main
 from goldx.lazy_group import LazyGroup
+from settlement.base import registry
 from settlement.clerk import clerk
 from settlement.clerk.group import MODULES
 from tests.settlement.commands import goldx
+from tests.settlement.small_exchange import SmallExchange
 
 RUN = """
 import sys
@@ -97,3 +100,20 @@ def test_help_needs_nobody_and_everything_else_does() -> None:
         assert f"--as must say who acts: goldx {words[0]} --as NAME" in result.output
     commitment = ["assay", "commitment", "1", "--replicate", "999.1", "--replicate", "999.2"]
     assert CliRunner().invoke(main, ["clerk", *commitment]).exit_code == 0, "a laboratory has no --as to give"
+
+
+async def test_a_reader_that_has_seen_enough_of_a_list_is_no_error(exchange: SmallExchange, migrated_url: str) -> None:
+    """``goldx clerk ... | head``: the pipe is closed before the list is written."""
+    async with exchange.engine.begin() as connection:
+        for number in range(300):
+            await registry.add_member(connection, "test", f"M{number}", "Member " * 8)
+    read, write = os.pipe()
+    os.close(read)
+    program = (sys.executable, "-m", "goldx.cli", "member", "list")
+    environment = os.environ | {"GOLDX_DATABASE_URL": migrated_url}
+    process = await asyncio.create_subprocess_exec(
+        *program, env=environment, stdout=write, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(write)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors.decode()) == (1, "")
