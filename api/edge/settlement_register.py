@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.edge.outcome import Refusal
 from goldx.protocol.bases import LotsFound
@@ -15,6 +15,7 @@ from goldx.streams.server_clock import ServerClock
 from settlement.base import registry
 from settlement.custody import reservations
 from settlement.custody.reservations import Move, UnfitLots
+from settlement.ledger import progress
 
 log = structlog.get_logger()
 
@@ -29,11 +30,18 @@ MOST_WAITING: Final = 32
 
 
 class SettlementRegister:
-    """The register of members and lots in settlement's database. ``clock`` knows the time of the journal's server."""
+    """The register of members and lots in settlement's database. ``clock`` knows the time of the journal's server.
 
-    def __init__(self, engine: AsyncEngine, clock: ServerClock | None = None) -> None:
+    ``sequence`` is the newest event when the gateway started. Settlement posts in a moment what the engine has
+    decided. After a restore of the database it posts all of that anew: until it has come to where it was, lots may
+    look free that are sold, so none is kept for a deal.
+    """
+
+    def __init__(self, engine: AsyncEngine, clock: ServerClock | None = None, sequence: int = 0) -> None:
         self._engine = engine
         self._clock = clock
+        self._posted = sequence
+        """The newest event that settlement is known to have posted, or must have posted before lots are kept."""
         self._places = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._releases: set[asyncio.Task[None] | None] = set()
@@ -55,7 +63,7 @@ class SettlementRegister:
         they are not as it says: what others hold, what binds it and what it weighs is their own affair.
 
         Raises Refusal with the field, its value and what is allowed: UNKNOWN_LOT, LOT_BOUND, BAD_QUANTITY; RATE_LIMITED
-        if too many ask; and UNAVAILABLE if it cannot be known.
+        if too many ask; and UNAVAILABLE if it cannot be known, also while settlement posts anew what it had posted.
         """
         if self._waiting >= MOST_WAITING:
             raise Refusal("RATE_LIMITED", "too many requests name lots just now", retry_after_ms=RETRY_MS)
@@ -76,6 +84,7 @@ class SettlementRegister:
         try:
             async with self._engine.begin() as connection:
                 if keep:
+                    await self._check_posted(connection)
                     number = await reservations.reserve(connection, move, until)
                 else:
                     await reservations.check(connection, move)
@@ -84,6 +93,14 @@ class SettlementRegister:
         except (SQLAlchemyError, OSError) as error:
             raise _unavailable("lots", "the command was not placed", error) from error
         return LotsFound(tuple(move.receipts), move.fine_mg, number, until)
+
+    async def _check_posted(self, connection: AsyncConnection) -> None:
+        """Raise Refusal (UNAVAILABLE) if settlement has not posted what this gateway has seen posted."""
+        posted = await progress.posted(connection)
+        if posted < self._posted:
+            text = f"settlement has posted {posted} of at least {self._posted} events again; the command was not placed"
+            raise Refusal("UNAVAILABLE", text, retry_after_ms=RETRY_MS)
+        self._posted = posted
 
     async def release(self, found: LotsFound) -> None:
         """Free lots whose command was refused. If that cannot be done now, settlement does it later."""

@@ -92,7 +92,7 @@ class Trading:
         self._view = view
         self._sequencer = sequencer
         self._wait_for_events = wait_for_events
-        self._register = None if database is None else SettlementRegister(database, sequencer.clock)
+        self._register = None if database is None else SettlementRegister(database, sequencer.clock, view.sequence)
         self.named_lots = NamedLots(view, self._register, wait_for_events, spawn)
         self._spawn = spawn
         self._acts = acts

@@ -17,6 +17,11 @@ class PostingProgress(NamedTuple):
     outbox: int
 
 
+async def posted(connection: AsyncConnection) -> int:
+    """Return the last event posted, 0 before the first."""
+    return int(await connection.scalar(select(func.coalesce(func.max(progress.c.sequence), 0))) or 0)
+
+
 async def read(connection: AsyncConnection) -> PostingProgress:
     """Return all three figures, read by one statement and so at one moment."""
     sequence = select(func.coalesce(func.max(progress.c.sequence), 0)).scalar_subquery()
