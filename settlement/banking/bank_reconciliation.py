@@ -163,7 +163,7 @@ ORDER BY a.account_id
 _SILENT: Final = text(
     _STANDING
     + """
-SELECT account_number FROM bank_account a WHERE NOT EXISTS (
+SELECT account_number FROM bank_account a WHERE a.account_id <= :account_id AND NOT EXISTS (
     SELECT FROM standing s WHERE s.account_id = a.account_id AND s.last_day >= :day
 ) ORDER BY account_id
 """
@@ -171,7 +171,8 @@ SELECT account_number FROM bank_account a WHERE NOT EXISTS (
 _STATED: Final = text("SELECT EXISTS (SELECT FROM bank_statement WHERE kind = 'BOOKED' AND void_order IS NULL)")
 _KNOWN: Final = text("""
 SELECT (SELECT coalesce(max(statement_no), 0) FROM bank_statement), (SELECT coalesce(max(match_no), 0) FROM bank_match),
-    (SELECT coalesce(max(answer_no), 0) FROM payment_answer), (SELECT coalesce(max(void_order), 0) FROM bank_void)
+    (SELECT coalesce(max(answer_no), 0) FROM payment_answer), (SELECT coalesce(max(void_order), 0) FROM bank_void),
+    (SELECT coalesce(max(account_id), 0) FROM bank_account)
 """)
 _POSTED_AFTER: Final = text("""
 SELECT coalesce(sum(p.amount), 0) FROM posting p JOIN ledger_account a USING (account_id)
@@ -189,12 +190,13 @@ class DayEnd(Protocol):
 
 
 class KnownNumbers(NamedTuple):
-    """The newest statement, match, answer and void that were known, by their numbers."""
+    """The newest statement, match, answer, void and account at a bank that were known, by their numbers."""
 
     statement_no: int
     match_no: int
     answer_no: int
     void_order: int
+    account_id: int = LARGEST_NUMBER
 
     def of_statements(self) -> dict[str, int]:
         """Return the numbers that say which statements were known, as parameters of a query."""
@@ -268,7 +270,7 @@ async def is_stated(connection: AsyncConnection) -> bool:
 async def silent(connection: AsyncConnection, day: date, since: KnownNumbers | None = None) -> tuple[str, ...]:
     """Return the accounts of which no final statement reaches a day; ``since`` as in ``prove``."""
     numbers = await known(connection) if since is None else since
-    found = await connection.scalars(_SILENT, {"day": day, **numbers.of_statements()})
+    found = await connection.scalars(_SILENT, {"day": day, "account_id": numbers.account_id, **numbers.of_statements()})
     return tuple(found)
 
 

@@ -164,13 +164,20 @@ def sold(rates: Mapping[str, int], sold_mg: Mapping[Key, int]) -> list[Fee]:
     ]
 
 
-async def charged_as_sold(connection: AsyncConnection, before: date | None = None) -> dict[Key, int]:
-    """Return the own stock that was charged as sold, in mg, by account and class; ``before``: for days before one."""
+async def charged_as_sold(
+    connection: AsyncConnection, before: date | None = None, until: int | None = None
+) -> dict[Key, int]:
+    """Return the own stock that was charged as sold, in mg, by account and class.
+
+    ``before``: for days before one. ``until``: by the accruals up to a number.
+    """
     columns = fee_accrual.c
     sums = select(columns.account, columns.symbol, func.sum(columns.quantity))
     sums = sums.where(columns.kind == "FREIGHT_INSURANCE", columns.subject == SOLD)
     if before is not None:
         sums = sums.where(columns.day < before)
+    if until is not None:
+        sums = sums.where(columns.accrual_no <= until)
     rows = await connection.execute(sums.group_by(columns.account, columns.symbol))
     return {(row[0], row[1]): int(row[2]) for row in rows}
 

@@ -14,7 +14,7 @@ from goldx.protocol.terms import FORMS
 from goldx.protocol.units import format_money, format_price, format_weight
 from goldx.timetable.venue_time import shown_time
 from settlement.clerk.day_differences import difference
-from settlement.clerk.group import ANYBODY, act, check_actor, may, read, show
+from settlement.clerk.group import ANYBODY, act, check_actor, joined, may, read, show
 from settlement.clerk.options import DAY, write_new
 from settlement.closing import (
     archive,
@@ -275,10 +275,14 @@ def verify(by: str, date: date, anchor: bytes | None, folder: Path | None) -> No
 @DATE
 @click.pass_context
 def recompute(context: click.Context, date: date) -> None:
-    """Compute the steps of DATE anew and compare the bytes; exit 1 if any differ. Nothing is changed."""
+    """Compute the steps of DATE anew and compare the bytes; exit 1 if any differ. Nothing is changed.
+
+    `how` is ANEW for a step that follows from events and records alone, PARTLY where it also takes the facts in `kept`
+    as the close kept them, KEPT where its output is such facts. Of these only the signed hash is checked.
+    """
     found = read(context.obj, lambda connection: records.recompute(connection, date), ANYBODY)
-    rows = ((one.step, one.same, one.recorded, one.computed, one.why) for one in found)
-    print_table("step same recorded computed why", rows)
+    rows = ((one.step, one.same, one.how, joined(one.kept), one.recorded, one.computed, one.why) for one in found)
+    print_table("step same how kept recorded computed why", rows)
     context.exit(0 if all(one.same for one in found) else 1)
 
 

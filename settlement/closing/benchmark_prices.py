@@ -7,11 +7,12 @@ one form can be averaged. No member makes a benchmark alone: neither side of a t
 BENCHMARK_MINIMUM, the benchmark of the day before stays; before the first one there is none. Averages are rounded once,
 half up, to the fen per gram.
 
-The form of each class is a fact of the step: a class may be given another form later.
+The form of each class is that which it had at the end of the day; of an end that was kept without it, the form is a
+fact of the step, as a class may be given another one later.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple, Self
 
@@ -26,7 +27,8 @@ from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.charges import tariff
 from settlement.closing import day as days
 from settlement.closing.canonical import canonical
-from settlement.closing.day import Day
+from settlement.closing.day import Day, instruments_at
+from settlement.closing.differs import PaperDiffers
 from settlement.closing.prices import TradeSums
 from settlement.documents.closing import AVERAGE, NO_PRICE, PREVIOUS
 from settlement.ledger.busts import standing
@@ -82,19 +84,35 @@ class Benchmark(NamedTuple):
         return cls(form, price, method, traded.trades, traded.quantity_mg, traded.amount_fen, inputs)
 
 
-async def facts(connection: AsyncConnection, _day: Day) -> bytes:
-    """Return as JSON the form of each class as it is now."""
+async def facts(connection: AsyncConnection, day: Day) -> bytes:
+    """Return as JSON the form of each class as it is now, nothing if it was kept at the end of the day."""
+    if await instruments_at(connection, day) is not None:
+        return canonical({})
     rows = await connection.execute(select(instrument.c.symbol, instrument.c.form).order_by(instrument.c.symbol))
     return canonical({row.symbol: row.form for row in rows})
 
 
-async def work(connection: AsyncConnection, day: Day, kept_facts: bytes) -> bytes:
-    """Find and keep the benchmarks of a day and return them."""
-    found = await compute(connection, day, msgspec.json.decode(kept_facts))
+async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:
+    """Find and keep the benchmarks of a day and return them.
+
+    Raises PaperDiffers if the forms of the classes were kept at the day's end and are not there any more.
+    """
+    forms = msgspec.json.decode(kept)
+    if not forms:
+        at_end = await instruments_at(connection, day)
+        if at_end is None:
+            raise PaperDiffers(f"{day.day}: the forms of the classes were kept at its end, and are not there")
+        forms = {symbol: one.form for symbol, one in at_end.items()}
+    found = await compute(connection, day, forms)
     rows = [{"day": day.day, **benchmark._asdict()} for benchmark in found]
     if rows:
         await connection.execute(insert(day_benchmark).on_conflict_do_nothing(), rows)
     return canonical([benchmark._asdict() for benchmark in found])
+
+
+def kept_facts(kept: bytes) -> Sequence[str]:
+    """Return which facts the step does not compute anew."""
+    return ("forms",) if msgspec.json.decode(kept) else ()
 
 
 async def compute(connection: AsyncConnection, day: Day, forms: Mapping[str, str]) -> list[Benchmark]:

@@ -6,11 +6,12 @@ the day's range of events. A break is open if it was found by the end of the day
 over from that end.
 
 The day and hash of the newest signed record are part of the bulletin, so that what was signed is known outside. They
-are no matter of the day's events, and neither are the names of the instruments, the stock (a weight may be corrected
-later) and the breaks (a closed one may open again). These are read when the step first runs, and kept as its facts.
+are no matter of the day's events, and neither are the stock (a weight may be corrected later) and the breaks (a closed
+one may open again). They follow from records that only grow, as far as these had come when the step first ran, which is
+kept as its facts (``settlement.closing.as_of``). Instruments have the names that they had at the day's end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -22,17 +23,19 @@ from goldx.protocol.terms import DEAL_TRADE, RFQ_TRADE
 from goldx.protocol.units import CASH, BadValue
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, Page, PageRequest, fetch
-from settlement.closing import invoices, prices, taken_over, tax_profiles
+from settlement.closing import as_of, invoices, prices, taken_over, tax_profiles
+from settlement.closing.as_of import RecordPosition
 from settlement.closing.canonical import canonical, digest
-from settlement.closing.day import Day, balances_at, ended_at
+from settlement.closing.day import Day, balances_at, ended_at, instruments_at
 from settlement.closing.differs import PaperDiffers
 from settlement.documents.kinds import TRADE
 from settlement.ledger.busts import of_orders, standing
+from settlement.reconciliation import break_states
 from settlement.reports import stock_report
+from settlement.reports.stock_report import KnownEvents
 from settlement.tables.closing import day_benchmark, day_price, day_record
 from settlement.tables.ledger import instrument, ledger_account, ledger_entry, posting, trade
 from settlement.tables.papers import bulletin
-from settlement.tables.reconciliation import recon_break
 
 NAME: Final = "bulletin"
 FORMAT: Final = 1
@@ -56,47 +59,72 @@ class Bulletin(NamedTuple):
 
 
 async def facts(connection: AsyncConnection, day: Day) -> bytes:
-    """Return as JSON the newest signed record (null if there is none), names, stock and breaks as they are now."""
-    newest = select(day_record.c.day, day_record.c.hash).order_by(day_record.c.record_no.desc()).limit(1)
-    row = (await connection.execute(newest)).first()
-    record = None if row is None else {"day": row.day.isoformat(), "sha256": row.hash.hex()}
-    return canonical({"record": record, **await _read(connection, day)})
+    """Return as JSON how far the records have come, and the names of an end that was kept without them."""
+    position = await as_of.now(connection)
+    names = {} if await instruments_at(connection, day) is not None else {"names": await _names_now(connection)}
+    return canonical({"seen": position._asdict(), **names})
 
 
-async def _read(connection: AsyncConnection, day: Day) -> dict[str, Any]:
-    """Return the names of the instruments, and stock and breaks at the end of the day, as they are known now."""
+async def _names_now(connection: AsyncConnection) -> dict[str, list[str]]:
     names = select(instrument.c.symbol, instrument.c.name, instrument.c.name_zh).order_by(instrument.c.symbol)
+    return {row.symbol: [row.name, row.name_zh] for row in await connection.execute(names)}
+
+
+async def _known(connection: AsyncConnection, day: Day, kept: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the newest signed record (None if there is none), names, stock and breaks from the facts of a day.
+
+    A day that an older program has closed has them in its facts, or at first the record alone.
+    """
+    if kept is not None and "stock" in kept:
+        return kept
+    position = RecordPosition(**kept["seen"]) if kept is not None and "seen" in kept else RecordPosition.latest()
     begun, ended = await ended_at(connection, day.first - 1), await ended_at(connection, day.last)
+    at_end = await instruments_at(connection, day)
+    names = None if at_end is None else {symbol: [one.name, one.name_zh] for symbol, one in at_end.items()}
+    seen = KnownEvents(position.events, position.breaks)
     return {
-        "names": {row.symbol: [row.name, row.name_zh] for row in await connection.execute(names)},
-        "stock": [line._asdict() for line in await stock_report.between(connection, begun + 1, ended + 1)],
-        "breaks": await _breaks(connection, day, ended),
+        "record": kept if kept is None or "seen" not in kept else await _record(connection, position),
+        "names": names or (kept or {}).get("names") or await _names_now(connection),
+        "stock": [line._asdict() for line in await stock_report.between(connection, begun + 1, ended + 1, seen)],
+        "breaks": await _breaks(connection, day, ended, position),
     }
 
 
-async def work(connection: AsyncConnection, day: Day, kept_facts: bytes) -> bytes:
+async def _record(connection: AsyncConnection, position: RecordPosition) -> dict[str, str] | None:
+    columns = day_record.c
+    newest = select(columns.day, columns.hash).where(columns.record_no <= position.records)
+    row = (await connection.execute(newest.order_by(columns.record_no.desc()).limit(1))).first()
+    return None if row is None else {"day": row.day.isoformat(), "sha256": row.hash.hex()}
+
+
+def kept_facts(kept: bytes) -> Sequence[str]:
+    """Return which facts the step does not compute anew."""
+    known = msgspec.json.decode(kept) if kept else None
+    if known is not None and "stock" in known:
+        return ("record", "names", "stock", "breaks")
+    return ("names",) if known is not None and "names" in known else ()
+
+
+async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:
     """Make the bulletin of a day, a step of its close, and return its content; repeated, it changes nothing.
 
     Raises PaperDiffers if the bulletin was made before with another content.
     """
-    known = msgspec.json.decode(kept_facts) if kept_facts else None
-    if known is None or "names" not in known:
-        # The facts of a day that was closed before they held more than the record.
-        known = {"record": known, **await _read(connection, day)}
+    known = await _known(connection, day, msgspec.json.decode(kept) if kept else None)
     made = canonical(await content(connection, day, known))
-    kept = await connection.scalar(select(bulletin.c.hash).where(bulletin.c.day == day.day))
-    if kept is None:
+    before = await connection.scalar(select(bulletin.c.hash).where(bulletin.c.day == day.day))
+    if before is None:
         values = {"day": day.day, "content": made.decode(), "hash": bytes.fromhex(digest(made)), "made_at": now_ms()}
         await connection.execute(insert(bulletin).values(values))
-    elif kept.hex() != digest(made):
-        raise PaperDiffers(f"{day.day}: the bulletin was {kept.hex()}, and is now {digest(made)}")
+    elif before.hex() != digest(made):
+        raise PaperDiffers(f"{day.day}: the bulletin was {before.hex()}, and is now {digest(made)}")
     return made
 
 
 async def content(connection: AsyncConnection, day: Day, known: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a day's bulletin: prices in fen per gram, money in fen, weights in mg.
 
-    ``known`` are the step's facts.
+    ``known`` are its record, names, stock and breaks.
     """
     issuer, corrected = await tax_profiles.issuer(connection, day.day), await _corrected(connection, day)
     benchmarks = await _benchmarks(connection, day)
@@ -234,9 +262,9 @@ async def _corrected(connection: AsyncConnection, day: Day) -> dict[str, dict[st
     }
 
 
-async def _breaks(connection: AsyncConnection, day: Day, ended: int) -> list[dict[str, Any]]:
+async def _breaks(connection: AsyncConnection, day: Day, ended: int, position: RecordPosition) -> list[dict[str, Any]]:
     """Return the number of breaks that were open when the day ended, or were taken over from its end, by kind."""
-    columns = recon_break.c
+    columns = break_states.as_of(position.breaks).subquery().c
     then = and_(columns.opened_at <= ended, or_(columns.closed_at.is_(None), columns.closed_at > ended))
     taken = columns.break_id.in_([row.break_id for row in await taken_over.of_day(connection, day.day)])
     query = select(columns.kind, func.count().label("open")).where(or_(then, taken)).group_by(columns.kind)

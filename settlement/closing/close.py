@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from settlement.base import audit
 from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
+from settlement.closing.as_of import without_position
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.day import Day, over
 from settlement.closing.differs import PaperDiffers
@@ -191,7 +192,7 @@ async def steps_of(connection: AsyncConnection, day: date) -> Sequence[Row[Any]]
 def input_hash(day: Day, steps: Sequence[Row[Any]], position: int, facts: bytes | None) -> str:
     """Return the hash of what a step is made from: the range of the day, the steps before it, and its facts."""
     before = [[row.step, row.output_hash.hex()] for row in steps if row.position < position]
-    return digest(canonical([*range_of(day), before, None if facts is None else digest(facts)]))
+    return digest(canonical([*range_of(day), before, None if facts is None else digest(without_position(facts))]))
 
 
 def range_of(day: Day) -> tuple[str, int, int]:

@@ -203,6 +203,22 @@ async def stocks_at(connection: AsyncConnection, sequence: int) -> list[OwnStock
     return [OwnStock(*row) for row in await connection.execute(query.order_by(here.account, here.symbol))]
 
 
+class AtEnd(NamedTuple):
+    """An instrument as it was at the end of a day: its names in English and Chinese, and its form."""
+
+    name: str
+    name_zh: str
+    form: str
+
+
+async def instruments_at(connection: AsyncConnection, day: Day) -> dict[str, AtEnd] | None:
+    """Return the instruments that there were at the end of a day; None for an end that was kept without their names."""
+    columns = instrument_at_end.c
+    query = select(columns.symbol, columns.name, columns.name_zh, columns.form).where(columns.sequence == day.last)
+    rows = (await connection.execute(query)).all()
+    return None if any(row.form is None for row in rows) else {row.symbol: AtEnd(*row[1:]) for row in rows}
+
+
 async def prices_at(connection: AsyncConnection, day: Day) -> list[Prices]:
     """Return the instruments that there were at the end of a day, with their prices then."""
     columns = instrument_at_end.c

@@ -8,17 +8,22 @@ statements are in. What differs is explained payment by payment (``settlement.ba
 """
 
 import json
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from settlement.banking import bank_reconciliation
-from settlement.closing import proofs
+from settlement.banking.bank_reconciliation import KnownNumbers
+from settlement.closing import as_of, proofs
+from settlement.closing.as_of import EVERYTHING, RecordPosition
 from settlement.closing.canonical import canonical
 from settlement.closing.day import Day
 from settlement.closing.obstacles import Obstacle
 from settlement.closing.progress import ReportDone, silent
-from settlement.reconciliation import breaks, past_limits, three_way
+from settlement.documents.reconciliation import CORRECTED
+from settlement.reconciliation import break_states, breaks, past_limits, three_way
 from settlement.reconciliation.break_areas import ENGINE
 
 NAME: Final = "reconciliation"
@@ -57,28 +62,53 @@ def _obstacle(stop: past_limits.Stop) -> Obstacle:
     return Obstacle(NAME, what, "; or ".join(stop.clear))
 
 
-async def facts(connection: AsyncConnection, day: Day) -> bytes:
-    """Return the breaks that are open now, and the proof of the bank as of the day's end, null without statements.
+async def facts(connection: AsyncConnection, day: Day) -> bytes:  # noqa: ARG001
+    """Return how far the records have come, and the ages of the open breaks in working days, which the calendar gives.
+
+    ``bank`` is what is known of the bank, null without statements.
+    """
+    position = await as_of.now(connection)
+    stated = await bank_reconciliation.is_stated(connection)
+    bank = (await bank_reconciliation.known(connection))._asdict() if stated else None
+    ages = {str(row.break_id): row.days for row in await _open(connection, position, aged=True)}
+    return canonical({"seen": position._asdict(), "bank": bank, "working_days": ages})
+
+
+async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:
+    """Return the breaks that were open, and the proof of the bank as of the day's end, null without statements.
 
     ``compared_after`` is the last sequence of the proved day after which the books were compared, null if all were.
     """
+    known = json.loads(kept)
+    if "seen" not in known:
+        return kept
+    position, ages = RecordPosition(**known["seen"]), known["working_days"]
     names = ("break_id", "scope", "kind", "subject", "asset", "unit", "owner", "status", "explanation")
     found = [
         {
             **{name: getattr(row, name) for name in names},
             "expected": row.expected,
             "found": row.found,
-            "working_days": row.days,
+            "working_days": ages.get(str(row.break_id)),
         }
-        for row in await breaks.open_breaks(connection)
+        for row in await _open(connection, position)
     ]
-    compared = await three_way.last_run(connection)
+    compared = await three_way.last_run(connection, newest=position.runs)
     bank = None
-    if await bank_reconciliation.is_stated(connection):
-        bank = json.loads((await bank_reconciliation.prove(connection, day)).content())
+    if known["bank"] is not None:
+        proof = await bank_reconciliation.prove(connection, day, KnownNumbers(**known["bank"]))
+        bank = json.loads(proof.content())
     return canonical({"breaks": found, "bank": bank, "compared_after": compared and compared.since})
 
 
-async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:  # noqa: ARG001
-    """Return the breaks that were open, and the proof."""
-    return kept
+async def _open(connection: AsyncConnection, position: RecordPosition, *, aged: bool = False) -> Sequence[Row[Any]]:
+    """Return the breaks that were not corrected; ``aged``: each with its age today."""
+    query = break_states.as_of(position.breaks)
+    if aged:
+        query = query.add_columns(breaks.days_old())
+    return [row for row in await connection.execute(query) if row.status != CORRECTED]
+
+
+def kept_facts(kept: bytes) -> Sequence[str]:
+    """Return which facts the step does not compute anew; of a day that an older program has closed, all."""
+    return ("working_days",) if "seen" in json.loads(kept) else EVERYTHING

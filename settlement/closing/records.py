@@ -11,6 +11,7 @@ from goldx.protocol.units import BadValue
 from settlement.base.database import trial
 from settlement.base.refusal import Refused
 from settlement.closing import signing
+from settlement.closing.as_of import EVERYTHING
 from settlement.closing.canonical import canonical, digest
 from settlement.closing.close import input_hash, steps_of, summary
 from settlement.closing.day import Day
@@ -66,21 +67,29 @@ async def verify(connection: AsyncConnection, day: date, anchor: bytes | None = 
 def _check_steps(day: Day, closed: Row[Any], steps: Sequence[Row[Any]]) -> None:
     """Raise Refused (RECORD_BROKEN) where a step's hashes are not those of its output and of what it was made from."""
     for row in steps:
-        if row.status != DONE or bytes.fromhex(digest(row.output)) != row.output_hash:
-            raise broken(day.day, f"the output of the step {row.step} was changed")
-        if bytes.fromhex(input_hash(day, steps, row.position, row.facts)) != row.input_hash:
-            raise broken(day.day, f"what the step {row.step} was made from was changed")
+        if (why := _changed(day, steps, row)) is not None:
+            raise broken(day.day, why)
     if bytes.fromhex(digest(canonical(summary(day, steps)))) != closed.closing_hash:
         raise broken(day.day, "its steps are not those that were signed")
 
 
+ANEW, PARTLY, KEPT = "ANEW", "PARTLY", "KEPT"
+"""A step is computed from records alone; with facts that were kept; or its output is its kept facts."""
+
+
 class Again(NamedTuple):
-    """A step that was computed anew: the hashes of its output, recorded and computed; else why it was not computed."""
+    """A step that was computed anew: the hashes of its output, recorded and computed; else why it was not computed.
+
+    ``how``: ANEW, PARTLY or KEPT, and ``kept`` the facts that were taken as they were kept. That they are the ones of
+    the close is proved by the hash of what the step was made from, which is signed.
+    """
 
     step: str
     recorded: str
     computed: str | None
     why: str | None
+    how: str
+    kept: tuple[str, ...]
 
     @property
     def same(self) -> bool:
@@ -89,24 +98,42 @@ class Again(NamedTuple):
 
 
 async def recompute(connection: AsyncConnection, day: date) -> list[Again]:
-    """Compute every step of a closed day anew, from the events and the facts that were kept; change nothing."""
+    """Compute every step of a closed day anew, from events, records and the facts that were kept; change nothing.
+
+    A step whose output or facts are not those of its hashes is not computed.
+    """
     closed = await signing.find(connection, day)
     known = {step.name: step for step in STEPS}
     found = []
+    again = Day(day, closed.first_sequence, closed.last_sequence)
     async with trial(connection):
-        for row in await steps_of(connection, day):
+        steps = await steps_of(connection, day)
+        for row in steps:
             if row.status != DONE:
                 continue
             step = known.get(row.step)
-            computed, why = None, None if step is not None else "this program does not have the step"
-            if step is not None:
-                again = Day(day, closed.first_sequence, closed.last_sequence)
+            computed, why = None, _changed(again, steps, row)
+            if step is None:
+                why = "this program does not have the step"
+            elif why is None:
                 try:
                     computed = digest(await step.run(connection, again, row.facts))
                 except Refused as error:
                     why = str(error)
-            found.append(Again(row.step, row.output_hash.hex(), computed, why))
+            names = None if step is None else step.kept_facts
+            kept = () if names is None or row.facts is None else tuple(names(row.facts))
+            how = ANEW if not kept else KEPT if kept == EVERYTHING else PARTLY
+            found.append(Again(row.step, row.output_hash.hex(), computed, why, how, kept))
     return found
+
+
+def _changed(day: Day, steps: Sequence[Row[Any]], row: Row[Any]) -> str | None:
+    """Return what of a step is not as its hashes say; None if all is."""
+    if row.status != DONE or bytes.fromhex(digest(row.output)) != row.output_hash:
+        return f"the output of the step {row.step} was changed"
+    if bytes.fromhex(input_hash(day, steps, row.position, row.facts)) != row.input_hash:
+        return f"what the step {row.step} was made from was changed"
+    return None
 
 
 async def archive(connection: AsyncConnection, day: date) -> bytes:

@@ -1,4 +1,4 @@
-"""Holdings, own stock and prices at the end of a trading day, kept when the event that ended it is posted.
+"""Holdings, own stock and instruments at the end of a trading day, kept when the event that ended it is posted.
 
 The next event may change them. Balances are not kept here, since they follow from postings.
 """
@@ -32,7 +32,7 @@ async def record_phases(connection: AsyncConnection, changes: Sequence[PhaseChan
 
 
 async def keep(connection: AsyncConnection, sequence: int) -> None:
-    """Keep what there is after the event that ends a day: what has changed since the end before, and all prices."""
+    """Keep what there is after the event that ends a day: what has changed since the last end, and all instruments."""
     end = literal(sequence, BigInteger)
     before = select(func.coalesce(func.max(instrument_at_end.c.sequence), 0)).scalar_subquery()
     held = engine_holding.c
@@ -50,6 +50,7 @@ async def keep(connection: AsyncConnection, sequence: int) -> None:
     names_of_stock = ("account", "symbol", "sequence", "own_mg", "own_sold_mg")
     await connection.execute(insert(stock_at_end).from_select(names_of_stock, moved))
 
-    prices = select(end, instrument.c.symbol, instrument.c.reference_price, instrument.c.last_price)
-    names_of_prices = ("sequence", "symbol", "reference_price", "last_price")
-    await connection.execute(insert(instrument_at_end).from_select(names_of_prices, prices))
+    names_of_instrument = ("symbol", "reference_price", "last_price", "name", "name_zh", "form")
+    instruments = select(end, *(instrument.c[name] for name in names_of_instrument))
+    kept_names = ("sequence", *names_of_instrument)
+    await connection.execute(insert(instrument_at_end).from_select(kept_names, instruments))

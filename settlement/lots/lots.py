@@ -74,7 +74,11 @@ async def _record(
     places: Mapping[int, str],
     details: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    """Add a custody event and an audit entry for each lot. Raises Refused (COUNT_OPEN) as ``counted.check`` does."""
+    """Add a custody event and an audit entry for each lot. Raises Refused (COUNT_OPEN) as ``counted.check`` does.
+
+    Events get their numbers in the order in which they are committed: the close of a day reads them up to one.
+    """
+    await audit.lock(connection)
     await counted.check(connection, step, places)
     at = now_ms()
     events = [

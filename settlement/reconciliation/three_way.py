@@ -36,6 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from goldx.protocol.units import CASH
 from settlement.assays.certificates import recompute
 from settlement.base.database import among
+from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES
 from settlement.documents.charges import FEE_BILL
 from settlement.documents.custody import BOUND, RECEIPT_LIVE
@@ -116,9 +117,11 @@ async def run(
     return Run(RunReport(run_id, found.sequence, found.checked, tuple(found.breaks)), since, at)
 
 
-async def last_run(connection: AsyncConnection, *, whole: bool = False) -> Row[Any] | None:
-    """Return the newest run, or the newest one that compared everything."""
-    query = select(recon_run).where(recon_run.c.scope == BOOKS)
+async def last_run(
+    connection: AsyncConnection, *, whole: bool = False, newest: int = LARGEST_NUMBER
+) -> Row[Any] | None:
+    """Return the newest run up to a number, or the newest one that compared everything."""
+    query = select(recon_run).where(recon_run.c.scope == BOOKS, recon_run.c.run_id <= newest)
     if whole:
         query = query.where(recon_run.c.since.is_(None))
     return (await connection.execute(query.order_by(recon_run.c.run_id.desc()).limit(1))).first()

@@ -7,8 +7,9 @@ known from its certificate on. Per vault, form and customs status:
 
 ``in`` is weighed in, or arrived from another vault; ``out`` released, returned or sent to another vault; the melt loss
 is the weight of the lots before the crucible less the weight after it. The movements follow from the custody events;
-the weights are those of now: a weight that was corrected counts as if it had been found at once, in the report of a day
-in the past, too. The bulletin of a day keeps the report as it was when the day was closed.
+the weights are the newest in these events: a weight that was corrected counts as if it had been found at once, in the
+report of a day in the past, too. The bulletin of a day has the report as the custody events and the breaks were known
+when the day was closed (``KnownEvents``).
 
 A lot is in dispute while the vault's statement and the register differ about it. (Lots whose assays differ have no fine
 weight yet, and a lot under a quality claim has left.) There is no column of leased metal, as nobody can lease here.
@@ -23,7 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import working_days
-from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut
+from settlement.base.paging import ALL, LARGEST_NUMBER, SEPARATOR, Page, PageRequest, cut
 from settlement.documents.lots import CERTIFIED_IN_STOCK, IN_STOCK, PROMISED, UNMELTED
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.workbooks import writing
@@ -56,20 +57,43 @@ class StockLine(NamedTuple):
     load_out: int
 
 
+class KnownEvents(NamedTuple):
+    """The newest custody event, and the newest change of a break (``break_state``), that a report takes in."""
+
+    events: int
+    breaks: int
+
+
+ALL_EVENTS: Final = KnownEvents(LARGEST_NUMBER, LARGEST_NUMBER)
 _WEIGHTS: Final = StockLine._fields[4:]
 _PARTS: Final = StockLine._fields[-8:]
 HEADING: Final = (*StockLine._fields[:4], *(f"{name}_g" for name in _WEIGHTS))
 
 # Every event becomes a move from (place before, weights before) to (place after, weights after); a place is NULL where
 # the lot is not in stock. Lots on another class after the border keep form and weight.
-_MOVES: Final = """
-WITH event AS (
+_WEIGHTS_OF_LOTS: Final = """
+WITH weight AS (
+    SELECT lot_id,
+           CAST(100 * CAST((array_agg(detail ->> 'gross_g' ORDER BY event_id DESC) FILTER (
+               WHERE step IN ('weigh', 'correct_weight')))[1] AS numeric) AS bigint) AS gross_cg,
+           CAST(100 * CAST((array_agg(detail ->> 'melt_g' ORDER BY event_id DESC) FILTER (
+               WHERE step IN ('melt', 'remelt', 'cast')))[1] AS numeric) AS bigint) AS melt_cg,
+           CAST((array_agg(detail ->> 'fine_mg' ORDER BY event_id DESC) FILTER (
+               WHERE step = 'certify'))[1] AS bigint) AS fine_mg
+    FROM custody_event
+    WHERE event_id <= :events AND step IN ('weigh', 'correct_weight', 'melt', 'remelt', 'cast', 'certify')
+    GROUP BY lot_id
+)
+"""
+_MOVES: Final = f"""{_WEIGHTS_OF_LOTS}
+, event AS (
     SELECT e.lot_id, e.event_id, e.at, e.step, l.form,
            CASE WHEN e.state = ANY (:in_stock) THEN e.warehouse END AS place,
-           10 * CASE WHEN e.state = ANY (:unmelted) THEN coalesce(l.gross_cg, l.melt_cg)
-                     ELSE coalesce(l.melt_cg, l.gross_cg) END AS gross,
-           CASE WHEN e.state = ANY (:certified) THEN coalesce(l.fine_mg, 0) ELSE 0 END AS fine
-    FROM custody_event e JOIN lot l USING (lot_id) WHERE e.at < :until
+           10 * CASE WHEN e.state = ANY (:unmelted) THEN coalesce(w.gross_cg, w.melt_cg)
+                     ELSE coalesce(w.melt_cg, w.gross_cg) END AS gross,
+           CASE WHEN e.state = ANY (:certified) THEN coalesce(w.fine_mg, 0) ELSE 0 END AS fine
+    FROM custody_event e JOIN lot l USING (lot_id) LEFT JOIN weight w USING (lot_id)
+    WHERE e.at < :until AND e.event_id <= :events
 ), move AS (
     SELECT *, lag(place) OVER lot AS place0, lag(gross) OVER lot AS gross0, lag(fine) OVER lot AS fine0
     FROM event WINDOW lot AS (PARTITION BY lot_id ORDER BY event_id)
@@ -98,24 +122,33 @@ SELECT warehouse, form, w.customs, sum(lots)::bigint AS lots,
 FROM leg JOIN warehouse w USING (warehouse) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
-_PARTS_OF_TOTAL: Final = """
-WITH last AS (
-    SELECT DISTINCT ON (lot_id) lot_id, state, warehouse FROM custody_event WHERE at < :until
+_PARTS_OF_TOTAL: Final = f"""{_WEIGHTS_OF_LOTS}
+, last AS (
+    SELECT DISTINCT ON (lot_id) lot_id, state, warehouse FROM custody_event WHERE at < :until AND event_id <= :events
     ORDER BY lot_id, event_id DESC
 ), bound AS (
-    SELECT lot_id, array_agg(kind) AS kinds FROM lot_lock
-    WHERE at < :until AND (lifted_at IS NULL OR lifted_at >= :until) GROUP BY lot_id
+    SELECT lot_id, array_agg(kind) AS kinds FROM (
+        SELECT DISTINCT ON (lot_id, kind) lot_id, kind, step FROM (
+            SELECT lot_id, upper(regexp_replace(step, '^(un)?lock_', '')) AS kind, step, event_id FROM custody_event
+            WHERE step ~ '^(un)?lock_' AND at < :until AND event_id <= :events
+        ) locking ORDER BY lot_id, kind, event_id DESC
+    ) newest WHERE step !~ '^un' GROUP BY lot_id
 ), disputed AS (
-    SELECT DISTINCT lot_id FROM recon_break
-    WHERE scope <> :books AND lot_id IS NOT NULL AND opened_at < :until AND (closed_at IS NULL OR closed_at >= :until)
+    SELECT DISTINCT s.lot_id FROM recon_break b JOIN (
+        SELECT DISTINCT ON (break_id) break_id, lot_id, closed_at FROM break_state WHERE change_no <= :breaks
+        ORDER BY break_id, change_no DESC
+    ) s USING (break_id)
+    WHERE b.scope <> :books AND s.lot_id IS NOT NULL AND b.opened_at < :until
+        AND (s.closed_at IS NULL OR s.closed_at >= :until)
 )
-SELECT last.warehouse, l.form, sum(l.fine_mg)::bigint AS fine,
+SELECT last.warehouse, l.form, sum(w.fine_mg)::bigint AS fine,
        CASE WHEN 'LEGAL_HOLD' = ANY (kinds) THEN 'legal_hold'
             WHEN disputed.lot_id IS NOT NULL THEN 'in_dispute' WHEN 'FREEZE' = ANY (kinds) THEN 'frozen'
             WHEN 'PLEDGE' = ANY (kinds) THEN 'pledged' WHEN 'TRANSFER' = ANY (kinds) THEN 'in_transfer'
             WHEN last.state = ANY (:promised) THEN 'load_out' WHEN last.state = 'RECEIPTED' THEN 'free'
             ELSE 'unreceipted' END AS part
-FROM last JOIN lot l USING (lot_id) LEFT JOIN bound USING (lot_id) LEFT JOIN disputed USING (lot_id)
+FROM last JOIN lot l USING (lot_id) LEFT JOIN weight w USING (lot_id) LEFT JOIN bound USING (lot_id)
+LEFT JOIN disputed USING (lot_id)
 WHERE last.state = ANY (:certified) GROUP BY 1, 2, 4
 """
 
@@ -125,16 +158,19 @@ async def report(connection: AsyncConnection, day: date) -> list[StockLine]:
     return await between(connection, working_days.midnight(day), working_days.midnight(day + timedelta(days=1)))
 
 
-async def between(connection: AsyncConnection, since: int, until: int) -> list[StockLine]:
+async def between(
+    connection: AsyncConnection, since: int, until: int, known: KnownEvents = ALL_EVENTS
+) -> list[StockLine]:
     """Return the stock just before ``until`` and the movements from ``since`` on, both in ms since the epoch."""
     certified = list(CERTIFIED_IN_STOCK)
     found: dict[tuple[str, str], dict[str, int]] = {}
-    values = {"until": until, "certified": certified, "promised": list(PROMISED), "books": BOOKS}
-    for row in await connection.execute(text(_PARTS_OF_TOTAL), values):
+    values = {"certified": certified, "promised": list(PROMISED), "books": BOOKS, "breaks": known.breaks}
+    cut = {"until": until, "events": known.events}
+    for row in await connection.execute(text(_PARTS_OF_TOTAL), {**cut, **values}):
         found.setdefault((row.warehouse, row.form), {})[row.part] = row.fine
     lines = []
     states = {"in_stock": list(IN_STOCK), "unmelted": list(UNMELTED), "certified": certified}
-    for row in await connection.execute(text(_MOVES), {"since": since, "until": until, **states}):
+    for row in await connection.execute(text(_MOVES), {"since": since, **cut, **states}):
         parts = found.get((row.warehouse, row.form), {})
         lines.append(StockLine(*row, *(parts.get(name, 0) for name in _PARTS)))
     return lines

@@ -78,8 +78,11 @@ instrument_at_end = Table(
     Column("symbol", Text, primary_key=True),
     integer("reference_price", null=True),
     integer("last_price", null=True),
+    string("name", null=True),
+    string("name_zh", null=True),
+    string("form", null=True),
 )
-"""All instruments at each end, with the prices that they had."""
+"""All instruments at each end, with the prices, names and form that they had; an end of before 0062 has no names."""
 
 balance_at_end = Table(
     "balance_at_end",

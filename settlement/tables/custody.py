@@ -92,6 +92,12 @@ lot_reservation = Table(
     CheckConstraint("purpose <> 'BUST' OR trade_id IS NOT NULL AND deal_id IS NULL", name="of_a_trade"),
     Index("ix_lot_reservation_open", "reservation_no", postgresql_where=text(is_in("status", RESERVATION_OPEN))),
     Index("ix_lot_reservation_trade_id", "trade_id", postgresql_where=text("trade_id IS NOT NULL")),
+    Index(
+        "ix_lot_reservation_receipts",
+        "receipts",
+        postgresql_using="gin",
+        postgresql_where=text("status = 'MOVED'"),
+    ),
 )
 """``until``: the last time (ms, by the journal) at which the engine takes the command that the lots are kept for.
 

@@ -74,6 +74,24 @@ recon_break = Table(
 ``account`` refers to no table: a run also finds accounts that are in the ledger or the engine alone.
 """
 
+break_state = Table(
+    "break_state",
+    metadata,
+    number("change_no"),
+    Column("break_id", BigInteger, ForeignKey("recon_break.break_id"), nullable=False),
+    string("status"),
+    string("owner"),
+    string("explanation", null=True),
+    string("unit"),
+    string("note"),
+    total("expected"),
+    total("found"),
+    integer("lot_id", null=True),
+    integer("closed_at", null=True),
+    Index("ix_break_state_break_id_change_no", "break_id", "change_no"),
+)
+"""Each state that a break was in, which a trigger keeps: what a run or a person changes of it."""
+
 BREAK_STEPS = ("note", "assign", "explain", "resolve", "propose_write_off", "decline_write_off", "write_off", "reopen")
 """The steps that people take with a break, and the run that opens it again."""
 

@@ -26,6 +26,7 @@ from tests.planted_bugs import (
     posting,
     proofs,
     protocol,
+    recompute,
     reconciliation,
     sequencer,
     server_clock,
@@ -310,6 +311,7 @@ AREAS = (
         (),
         closing.BUGS,
     ),
+    Area("recompute", "settlement", ("tests/settlement/closing/test_recompute.py",), (), recompute.BUGS),
     Area(
         "proofs",
         "settlement",

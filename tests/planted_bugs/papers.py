@@ -88,10 +88,16 @@ BUGS = (
         "columns.closed_at < 0)",
     ),
     Bug(
+        "a weight that is corrected later counts",
+        "reports/stock_report.py",
+        "WHERE event_id <= :events AND step IN",
+        "WHERE step IN",
+    ),
+    Bug(
         "a bulletin reads names, stock and breaks anew",
         BULLETIN,
-        'if known is None or "names" not in known:',
-        "if True:",
+        'if kept is not None and "stock" in kept:',
+        "if False:",
     ),
     Bug(
         "the days to object count from the trading day",

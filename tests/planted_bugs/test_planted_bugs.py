@@ -49,6 +49,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "load-out",
         "titles",
         "closing",
+        "recompute",
         "proofs",
         "sequencer",
         "command keys",

@@ -62,7 +62,7 @@ async def read_by_steps(exchange: SmallExchange) -> dict[str, Counter[str]]:
         prices.NAME: partial(prices.work, day=day),
         fees.NAME: partial(fees.work, day=day, kept=facts[fees.NAME]),
         statements.NAME: partial(statements.work, day=day),
-        bulletin.NAME: partial(bulletin.work, day=day, kept_facts=facts[bulletin.NAME]),
+        bulletin.NAME: partial(bulletin.work, day=day, kept=facts[bulletin.NAME]),
     }
     return {name: await rows_read(exchange, one) for name, one in work.items()}
 

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.base import database
+from settlement.closing import as_of
 from settlement.closing import close as closing
 from settlement.closing.steps import STEPS
 from settlement.tables.closing import balance_at_end, business_day, close_step, day_benchmark, day_price
@@ -45,8 +46,13 @@ async def results(engine: AsyncEngine) -> dict[str, list[Any]]:
         found = {}
         for table, names in RESULTS.items():
             rows = await connection.execute(select(*(table.c[name] for name in names)))
-            found[table.name] = sorted(map(str, rows))
+            found[table.name] = sorted(str([_lasting(value) for value in row]) for row in rows)
         return found
+
+
+def _lasting(value: object) -> object:
+    """Return a value without the position at which records were read: a close that was killed has written more acts."""
+    return as_of.without_position(value) if isinstance(value, bytes) else value
 
 
 class KilledCloses:
