@@ -7,10 +7,9 @@ a statement.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Table, func, literal, select, text
+from sqlalchemy import ARRAY, Column, Table, func, literal, select, text
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_of
-from sqlalchemy.dialects.postgresql import insert as insert_unless_there
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -32,10 +31,11 @@ async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mappi
 
 
 async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert those rows whose keys are not there, as ``insert`` does."""
+    """Insert those rows whose keys are not there, by one statement as ``upsert``. All have the same columns."""
     if rows:
-        statement = insert_unless_there(table).on_conflict_do_nothing()
-        await connection.execute(statement.returning(*table.primary_key.columns), rows)
+        columns = [table.c[name] for name in rows[0]]
+        records = [[row[column.name] for column in columns] for row in rows]
+        await _insert_arrays(connection, table, columns, records, "DO NOTHING")
 
 
 async def update(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -49,23 +49,36 @@ async def update(connection: AsyncConnection, table: Table, rows: Sequence[Mappi
     await connection.execute(update_of(table).where(key == given.c[key.name]).values(news))
 
 
-async def upsert(connection: AsyncConnection, table: Table, records: Sequence[Sequence[Any]]) -> None:
-    """Insert rows, or set all other columns where the key is there. Each record has the values of all columns in order.
+async def upsert(
+    connection: AsyncConnection,
+    table: Table,
+    records: Sequence[Sequence[Any]],
+    columns: Sequence[Column[Any]] | None = None,
+) -> None:
+    """Insert rows, or set the columns that are no key where the key is there.
 
-    One statement with an array for each column. Numbers go as text, since no type of the driver holds the widest ones.
+    Each record has the values of the columns in order, of all columns unless some are given. One statement with an
+    array for each column. Numbers go as text, since no type of the driver holds the widest ones.
     """
-    if not records:
-        return
-    columns = list(table.columns)
+    if records:
+        columns = list(table.columns) if columns is None else columns
+        keys = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+        news = ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in columns if not c.primary_key)
+        await _insert_arrays(connection, table, columns, records, f"({keys}) DO UPDATE SET {news}")
+
+
+async def _insert_arrays(
+    connection: AsyncConnection,
+    table: Table,
+    columns: Sequence[Column[Any]],
+    records: Sequence[Sequence[Any]],
+    on_conflict: str,
+) -> None:
     arrays = ", ".join(
         f"CAST(CAST(:{column.name} AS text[]) AS {column.type.compile(connection.dialect)}[])" for column in columns
     )
     names = ", ".join(f'"{column.name}"' for column in columns)
-    keys = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
-    news = ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in columns if not c.primary_key)
-    statement = (
-        f'INSERT INTO "{table.name}" ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT ({keys}) DO UPDATE SET {news}'
-    )
+    statement = f'INSERT INTO "{table.name}" ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT {on_conflict}'
     values = {
         column.name: [None if value is None else str(value) for value in given]
         for column, given in zip(columns, zip(*records, strict=True), strict=True)

@@ -198,6 +198,7 @@ class Settlement:
         await self._heartbeat.beat()
 
     async def _read_ahead(self, after: int, count: int) -> tuple[list[EventFrame], Ready]:
+        await self._ledger.until_postings_go()
         frames = await self._events.read(after, count)
         return frames, await self._ledger.make_ready(frames, after)
 

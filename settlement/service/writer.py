@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select, text, tuple_, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -39,6 +39,12 @@ UPDATE instrument i SET reference_price = coalesce(given.reference, i.reference_
 FROM unnest(CAST(:symbols AS text[]), CAST(:reference AS bigint[]), CAST(:last AS bigint[]))
     AS given (symbol, reference, last)
 WHERE i.symbol = given.symbol
+""")
+
+_NUMBERS = text("""
+SELECT kind, name, asset, account_id
+FROM unnest(CAST(:kinds AS text[]), CAST(:names AS text[]), CAST(:assets AS text[])) AS given (kind, name, asset)
+JOIN ledger_account USING (kind, name, asset)
 """)
 
 
@@ -88,6 +94,9 @@ class Ledger:
         self._moved_on = asyncio.Event()
         self._posted = -1
         """The sequence that this writer has reached; a different one means that another writer has written since."""
+        self._sending = asyncio.Event()
+        """Set but from the beginning of a batch whose rows are made to the moment at which its postings are sent."""
+        self._sending.set()
 
     async def open(self) -> int:
         """Return the sequence reached. Raises WrongShard if the database has posted another shard's events."""
@@ -126,6 +135,14 @@ class Ledger:
         self._chained = None
         self._made = self._posted = -1
 
+    async def until_postings_go(self) -> None:
+        """Wait until the batch that is being posted needs this process least, or is posted.
+
+        PostgreSQL works longest on the postings, which have most indexes and the triggers. Before them it would wait
+        for rows while this process does something else.
+        """
+        await self._sending.wait()
+
     async def make_ready(self, frames: Sequence[EventFrame], after: int) -> Ready:
         """Sift events that come after those that are about to be posted, and make their rows if that can be done.
 
@@ -158,12 +175,16 @@ class Ledger:
         ``ready``: what ``make_ready`` made of these frames. Raises SequenceGap, and asyncpg's CheckViolationError if
         an entry does not balance or an account would go below zero: repeating would not mend either.
         """
+        if ready is not None and ready.made is not None:
+            self._sending.clear()
         try:
             async with self._engine.begin() as connection:
                 return await self._post(connection, frames, ready)
         except BaseException:
             self._forget()
             raise
+        finally:
+            self._sending.set()
 
     async def _post(self, connection: AsyncConnection, frames: Sequence[EventFrame], ready: Ready | None) -> int:
         mine = progress.c.shard == self._shard
@@ -213,6 +234,7 @@ class Ledger:
         await bulk.copy(connection, trade, made.rows.trades)
         await own_stock.write(connection, made.stocks)
         await bulk.copy(connection, ledger_entry, made.rows.entries)
+        self._sending.set()
         await bulk.copy(connection, posting, made.rows.postings)
         await busts.record(connection, batch.busts)
         await titles.follow(connection, batch.of_lots)
@@ -229,22 +251,18 @@ class Ledger:
         if not missing:
             return
         await bulk.insert_new(connection, ledger_account, [key._asdict() for key in missing])
-        columns = ledger_account.c
-        query = select(columns.kind, columns.name, columns.asset, columns.account_id)
-        rows = await connection.execute(query.where(tuple_(columns.kind, columns.name, columns.asset).in_(missing)))
-        self._numbers.add({AccountKey(row[0], row[1], row[2]): row[3] for row in rows})
+        kinds, names, assets = zip(*missing, strict=True)
+        rows = await connection.execute(_NUMBERS, {"kinds": kinds, "names": names, "assets": assets})
+        self._numbers.add({AccountKey(row.kind, row.name, row.asset): row.account_id for row in rows})
 
     async def _write_facts(self, connection: AsyncConnection, batch: PostedBatch) -> None:
         """Write the accounts, classes, prices and holdings that the engine has published."""
         rows = [{c.name: getattr(event, c.name) for c in trading_account.c} for event in batch.accounts]
         await bulk.insert_new(connection, trading_account, rows)
-        for event in batch.instruments:
-            values = {c.name: getattr(event, c.name) for c in instrument.c if c.name != "last_price"}
-            # The key is not among the updated columns, as a row whose key might change is locked against documents that
-            # name it.
-            terms = {name: value for name, value in values.items() if name != "symbol"}
-            defined = insert(instrument).values(values)
-            await connection.execute(defined.on_conflict_do_update(index_elements=["symbol"], set_=terms))
+        # The newest definition counts. A row whose key were updated would be locked against documents that name it.
+        terms = [column for column in instrument.c if column is not instrument.c.last_price]
+        defined = {event.symbol: [getattr(event, column.name) for column in terms] for event in batch.instruments}
+        await bulk.upsert(connection, instrument, list(defined.values()), terms)
         if batch.instruments:
             rates = [{c.name: getattr(event, c.name) for c in fee_rate.c} for event in batch.instruments]
             await connection.execute(insert(fee_rate), rates)

@@ -220,6 +220,7 @@ AREAS = (
             "tests/settlement/ledger/test_posting.py",
             "tests/settlement/ledger/test_busts.py",
             "tests/settlement/ledger/test_ledger.py",
+            "tests/settlement/ledger/test_entries_balance.py",
             "tests/settlement/ledger/test_rows.py",
             "tests/settlement/ledger/test_event_frames.py",
             "tests/settlement/ledger/test_market_proposals.py",

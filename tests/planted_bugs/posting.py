@@ -7,6 +7,7 @@ ROWS = "ledger/rows.py"
 FRAMES = "ledger/event_frames.py"
 WRITER = "service/writer.py"
 PROPOSALS = "ledger/market_proposals.py"
+TRIGGER = "migrations/versions/0063_entries_are_checked_in_one_pass.py"
 
 BUGS = (
     Bug(
@@ -270,5 +271,50 @@ BUGS = (
         PROPOSALS,
         "query.where(columns.actor == row.proposed_by)",
         "query.where(columns.actor != row.proposed_by)",
+    ),
+    Bug(
+        "an entry balances if all its assets together do",
+        TRIGGER,
+        """SELECT n.sequence, a.asset, sum(n.amount) AS amount
+                FROM new_lines n LEFT JOIN ledger_account a USING (account_id) GROUP BY n.sequence, a.asset""",
+        """SELECT n.sequence, min(a.asset) AS asset, sum(n.amount) AS amount
+                FROM new_lines n LEFT JOIN ledger_account a USING (account_id) GROUP BY n.sequence""",
+    ),
+    Bug("an entry balances if one of its assets does", TRIGGER, "bool_or(amount <> 0)", "bool_and(amount <> 0)"),
+    Bug(
+        "an entry does not have to balance", TRIGGER, "IF wrong IS NOT NULL THEN", "IF wrong IS NOT NULL AND false THEN"
+    ),
+    Bug("lines of an unknown account are left out", TRIGGER, "LEFT JOIN", "JOIN"),
+    Bug("an unknown account has no balance", TRIGGER, "IF unknown THEN", "IF unknown AND false THEN"),
+    Bug(
+        "a line is added to an entry that is committed",
+        TRIGGER,
+        " AND xmin = pg_current_xact_id()::xid",
+        "",
+    ),
+    Bug("a line has an entry if another one has", TRIGGER, "IF present <> wanted THEN", "IF present = 0 THEN"),
+    Bug(
+        "a balance moves by one line of a statement",
+        TRIGGER,
+        "SELECT account_id, sum(amount) AS amount FROM new_lines",
+        "SELECT account_id, max(amount) AS amount FROM new_lines",
+    ),
+    Bug(
+        "a balance moves by no more than one line can hold",
+        TRIGGER,
+        "SELECT account_id, sum(amount) AS amount FROM new_lines",
+        "SELECT account_id, sum(amount)::bigint AS amount FROM new_lines",
+    ),
+    Bug(
+        "what comes next is read before the rows of a batch are sent",
+        WRITER,
+        "            self._sending.clear()\n",
+        "            self._sending.set()\n",
+    ),
+    Bug(
+        "nothing is read any more after a batch that another writer has posted",
+        WRITER,
+        "        finally:\n            self._sending.set()\n",
+        "",
     ),
 )

@@ -190,6 +190,7 @@ async def test_another_writer_comes_in_between(engine: AsyncEngine, publisher: P
     other = Ledger(engine, "t")
     assert await other.post([first]) == last_event(first)
     assert await ledger.post([first], ready) == last_event(first)
+    await asyncio.wait_for(ledger.until_postings_go(), 10)
     assert await ledger.post([first, second]) == publisher.sequence
     async with engine.connect() as connection:
         await chain.verify(connection)
@@ -210,3 +211,17 @@ async def test_nothing_is_made_ready_for_a_writer_that_has_posted_nothing(
     assert not waiting.done()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_what_comes_next_is_read_when_the_postings_are_sent(engine: AsyncEngine, publisher: Publisher) -> None:
+    ledger = await prepared(engine, publisher)
+    reached = publisher.sequence
+    frame = deal(publisher)
+    ready = await ledger.make_ready([frame], reached)
+    posted = asyncio.create_task(ledger.post([frame], ready))
+    waiting = asyncio.create_task(ledger.until_postings_go())
+    await asyncio.sleep(0)
+    assert not waiting.done(), "the rows before the postings are not sent yet"
+    await posted
+    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(ledger.until_postings_go(), 10)
