@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from goldx.protocol.units import BadValue, format_money
 from settlement.banking.payment_files import Debtor, Instruction, bank_number
+from settlement.workbooks.writing import is_computed
 
 FOLDER: Final = Path(__file__).with_name("payment_tables")
 PLAIN: Final = "plain"
@@ -87,20 +88,21 @@ def parse(name: str, text: str) -> PaymentTable:
     columns = given.get("column")
     if not isinstance(columns, list) or not columns:
         raise BadValue(f"table {name}: column", str(columns), "a list of columns, at least one")
-    found = tuple(_column(f"table {name}: column {number}", each) for number, each in enumerate(columns, 1))
+    found = tuple(_column(f"table {name}: column {number}", each, encoding) for number, each in enumerate(columns, 1))
     for needed in ("end_to_end", "amount", "payee_name", "payee_account"):
         if needed not in {column.field for column in found}:
             raise BadValue(f"table {name}: column", needed, "among the fields: no payment can be made without it")
     return PaymentTable(name, str(given.get("title", name)), encoding, str(given.get("date", "%Y-%m-%d")), found)
 
 
-def _column(where: str, given: Any) -> TableColumn:
+def _column(where: str, given: Any, encoding: str) -> TableColumn:
     if not isinstance(given, Mapping):
         raise BadValue(where, str(given), "a table with heading, and field or text")
     _check_keys(where, given, _COLUMN_KEYS)
     heading, field, text, longest = (given.get(key) for key in ("heading", "field", "text", "longest"))
     if not isinstance(heading, str) or not heading:
         raise BadValue(f"{where}: heading", str(heading), "a text")
+    _check_written(f"{where}: heading", heading, encoding)
     if (field is None) == (text is None):
         raise BadValue(where, heading, "either a field, or a text for every row")
     if field is not None and field not in FIELDS:
@@ -119,8 +121,8 @@ def _check_keys(where: str, given: Mapping[str, Any], known: frozenset[str]) -> 
 def write(table: PaymentTable, at: datetime, debtor: Debtor, payments: Sequence[Instruction]) -> bytes:
     """Return the payments as the bank's table.
 
-    Raises BadValue, naming the payment and the column, for a text that is longer than the bank takes or that its
-    encoding cannot write: a payee's name is never cut or altered.
+    Raises BadValue, naming the payment and the column, for a text that is longer than the bank takes, that its encoding
+    cannot write, or that a spreadsheet would take for a formula: a payee's name is never cut or altered.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -153,8 +155,14 @@ def _cell(table: PaymentTable, column: TableColumn, fields: Mapping[str, str], e
     where = f"payment {end_to_end}: {column.heading}"
     if column.longest is not None and len(text) > column.longest:
         raise BadValue(where, text, f"up to {column.longest} characters, in a file that the bank takes as {table.name}")
-    try:
-        text.encode(table.encoding)
-    except UnicodeEncodeError as error:
-        raise BadValue(where, text, f"characters of {table.encoding}, in which the bank takes its files") from error
+    if column.field and is_computed(text):
+        raise BadValue(where, text, "a text that no spreadsheet takes for a formula: use pain.001 for this payment")
+    _check_written(where, text, table.encoding)
     return text
+
+
+def _check_written(where: str, text: str, encoding: str) -> None:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise BadValue(where, text, f"characters of {encoding}, in which the bank takes its files") from error

@@ -84,6 +84,22 @@ def test_a_text_that_does_not_fit_is_refused_and_never_cut() -> None:
         payment_table.write(table, AT, DEBTOR, [fits._replace(payee_name="𠮷野")])
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+62220001", "-1", "@SUM(A1)", " ＝1"])
+@pytest.mark.parametrize("name", payment_table.shipped())
+def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_refused(name: str, text: str) -> None:
+    """An apostrophe before it, as in other files, would be another payee to the bank."""
+    table = payment_table.find(name)
+    fits, other = PAYMENTS
+    for changed in (
+        other._replace(payee_name=text),
+        other._replace(payee_account=text),
+        other._replace(payee_bank=text),
+    ):
+        with pytest.raises(BadValue, match="that no spreadsheet takes for a formula") as refused:
+            payment_table.write(table, AT, DEBTOR, [fits, changed])
+        assert "payment W-2" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field"),
     [
@@ -92,6 +108,7 @@ def test_a_text_that_does_not_fit_is_refused_and_never_cut() -> None:
         ('"amount"', '"sum"', "one of row, end_to_end"),
         ('field = "payee_name"', 'text = "x"', "payee_name"),
         ('field = "payee_account"', 'field = "payee_account", text = "x"', "either a field, or a text"),
+        ('"name"', '"𠮷"', "characters of gbk"),
         ("longest = 10", "longest = 0", "longest"),
         ("longest = 10", 'longest = "10"', "longest"),
         ("heading = ", "title = ", "title"),
