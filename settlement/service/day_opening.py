@@ -21,6 +21,11 @@ from settlement.closing import archive, opening
 from settlement.ledger.sender import Sender
 
 EVERY_SECONDS: Final = 2.0
+AGAIN_SECONDS: Final = 300.0
+"""The time after which the decision about a day that has not opened is sent again.
+
+A second run of the service may have sent another one, and been killed before it could take that back.
+"""
 MOST_OBSTACLES: Final = 20
 LONGEST_OBSTACLE: Final = 200
 """The number of characters of an obstacle that the journal gets."""
@@ -37,6 +42,7 @@ class DayOpenings:
         self._keys = keys
         self._folder = folder
         self._due = 0.0
+        self._again_at = 0.0
         self._failed = ""
         self._sent: MarketPermitOpening | None = None
 
@@ -44,8 +50,8 @@ class DayOpenings:
         """Archive, decide and publish; more often than every EVERY_SECONDS nothing is done.
 
         The journal gets the decision when it is another one than the last, so that it precedes every step that the
-        timetable's service takes because of it. Raises redis' errors and SQLAlchemyError. A record that cannot be
-        written is logged, and tried again.
+        timetable's service takes because of it, and every AGAIN_SECONDS while the day has not opened. Raises redis'
+        errors and SQLAlchemyError. A record that cannot be written is logged, and tried again.
         """
         now = asyncio.get_running_loop().time()
         if now < self._due:
@@ -54,6 +60,9 @@ class DayOpenings:
         async with self._engine.connect() as connection:
             found = await opening.present(connection)
         obstacles = () if found is None or found.may_open else found.obstacles
+        if now >= self._again_at and not (found is not None and found.opened):
+            self._again_at = now + AGAIN_SECONDS
+            self.send_again()
         await self._send(sender, "" if found is None else str(found.day), obstacles)
         if found is not None:
             permission = Permission(str(found.day), found.sequence, obstacles[:MOST_OBSTACLES])
@@ -61,7 +70,7 @@ class DayOpenings:
         self._due = now + EVERY_SECONDS
 
     def send_again(self) -> None:
-        """Send the decision once more, after an outage in which the last one may have been lost."""
+        """Send the decision once more: the last one may have been lost in an outage, or have been overtaken."""
         self._sent = None
 
     async def _send(self, sender: Sender, day: str, obstacles: tuple[str, ...]) -> None:

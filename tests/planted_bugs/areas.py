@@ -304,6 +304,7 @@ AREAS = (
                 "fees",
                 "signing",
                 "opening",
+                "permission",
                 "time_stamps",
                 "taken_over",
                 "day_report",

@@ -271,6 +271,12 @@ BUGS = (
         "        if command != self._sent:\n",
         "        if False:\n",
     ),
+    Bug(
+        "what another service has sent last counts for ever",
+        SERVICE_OPENING,
+        "        if now >= self._again_at and",
+        "        if False and",
+    ),
     Bug("a killed write of a record is written on", ARCHIVE, "partial.unlink(missing_ok=True)", "pass"),
     Bug("the answer to another request for a time stamp is taken", STAMPS, "nonce=nonce", "nonce=None"),
     Bug(

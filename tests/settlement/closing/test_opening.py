@@ -221,48 +221,6 @@ async def test_nobody_opens_a_day_while_engine_and_ledger_differ(three_days_over
     assert (await do(exchange, opening.present)).may_open  # type: ignore[union-attr]
 
 
-async def test_the_engine_opens_nothing_that_settlement_does_not_permit(
-    three_days_over: SmallExchange, redis: Redis, tmp_path: Path
-) -> None:
-    """The decision is in the journal: an operator's command and the timetable's step wait for it, too."""
-    exchange, today = three_days_over, date.fromisoformat(THIRD)
-    openings = DayOpenings(exchange.engine, redis, Keys(exchange.shard), tmp_path)
-
-    async def decided() -> int:
-        """Let the service decide again; return how many commands that has put into the journal."""
-        openings._due = 0.0
-        await openings.tend(exchange.sender)
-        return await exchange.engine_runner.advance()
-
-    async def opened() -> str:
-        """Try to open the class; return the phase that it has then."""
-        await exchange.engine_runner.run(MarketSetPhase("AU", terms.CONTINUOUS))
-        await exchange.post()
-        return terms.PHASES[exchange.engine_runner.engine.state.instruments["AU"].phase]
-
-    state = exchange.engine_runner.engine.state
-    assert (await decided(), await decided()) == (1, 0), "it is sent once"
-    assert state.obstacle.endswith("is not closed and 2 more")
-    assert await opened() == "closed"
-    for by in (ONE, RISK):
-        await do(exchange, opening.open_anyway, by, today, "the auditor is ill")
-    assert (await decided(), state.obstacle) == (1, "")
-    await unseen_difference(exchange, 7)
-    assert await decided() == 1
-    assert state.obstacle.endswith("is not closed and 3 more")
-    assert await opened() == "closed", "a permission is taken back until the day has opened"
-    await unseen_difference(exchange, -7)
-    assert (await decided(), await opened()) == (1, "continuous")
-    assert (await decided(), await obstacles(exchange)) == (0, []), "the day is open"
-    await begin_day(exchange, FOURTH)
-    assert await opened() == "closed", "the next one waits before settlement has seen its beginning"
-    openings.send_again()
-    assert await decided() == 1
-    openings.send_again()
-    assert await decided() == 1, "after an outage it comes again"
-    assert state.obstacle.endswith("is not closed and 3 more")
-
-
 async def test_a_day_that_is_closed_meanwhile_takes_no_new_opening(three_days_over: SmallExchange) -> None:
     exchange = three_days_over
     for by in (ONE, RISK):
