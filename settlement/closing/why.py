@@ -1,6 +1,7 @@
 """The obstacles of the close and of the opening after it: what they are, and who can clear them."""
 
 import hashlib
+from typing import Final
 
 from sqlalchemy import any_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +17,8 @@ from settlement.ledger import market_proposals
 from settlement.reconciliation import past_limits
 from settlement.tables.base import staff
 from settlement.tables.closing import business_day, day_record
+
+_WHO_ARCHIVES: Final = "settlement, by itself; where it cannot, the operator clears what its log says of `record_dir`"
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Obstacle]:
@@ -37,7 +40,7 @@ async def obstacles(connection: AsyncConnection) -> list[Obstacle]:
     found = await _not_ended(connection)
     found += await _unsigned(connection)
     found += [
-        Obstacle("archive", f"the record of {day} is not archived", "settlement, by itself: `goldx health settlement`")
+        Obstacle("archive", f"the record of {day} is not archived", _WHO_ARCHIVES)
         for day in await archive.waiting(connection)
     ]
     if not unclosed:

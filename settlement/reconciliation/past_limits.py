@@ -108,7 +108,8 @@ def _clear(row: Row[Any], area: str, limits: Limits, value: int | None) -> tuple
     if area == ENGINE:
         return (
             "settlement catches up with the engine: the operator looks at goldx health settlement",
-            "two clerks correct it by an entry, and a run finds it no more",
+            "two clerks correct it by an entry, which brings the engine's holding anew, and a run finds it no more",
+            "where the ledger is wrong no entry helps: the operator restores the database from a backup from before it",
         )
     ways = [f"its owner {row.owner}, or another clerk, explains it"]
     if row.lot_id is not None:
