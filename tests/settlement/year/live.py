@@ -19,6 +19,7 @@ from goldx.hosting.embedded import temporary_servers
 from goldx.streams import redis_client
 from goldx.streams.keys import Keys
 from settlement.base import audit, database
+from settlement.closing import records
 from settlement.ledger import chain, own_stock
 from settlement.service.day_opening import DayOpenings
 from settlement.service.process import Settlement
@@ -50,7 +51,7 @@ class Service:
 
 
 async def live(exchange: SmallExchange, service: Service, given: argparse.Namespace) -> None:
-    """Let days pass; compute some of those that were closed again, and prove the chains at the end."""
+    """Let days pass; compute some of those that were closed again, and prove the chains and the records at the end."""
     life = Life(exchange, Random(given.seed), Clock(), service)
     year = Year(life, given.trades)
     await year.open()
@@ -65,6 +66,9 @@ async def live(exchange: SmallExchange, service: Service, given: argparse.Namesp
         if len(closed) % given.again_every == 0:
             assert await year.recomputed(again), again
             life.done["days computed again"] += 1
+    for day in {closed[0].day, closed[-1].day}:
+        assert await year.recomputed(day), day
+    await life.do(records.verify, closed[-1].day)
     assert await find_breaks(exchange) == ()
     async with exchange.engine.connect() as connection:
         await audit.verify(connection)

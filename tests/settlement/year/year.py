@@ -27,6 +27,7 @@ from settlement.charges import bills
 from settlement.closing import close as closing
 from settlement.closing import day as days
 from settlement.closing import records, signing, statements
+from settlement.closing.steps import STEPS
 from settlement.reconciliation import breaks
 from settlement.tables.charges import fee_accrual
 from settlement.tables.ledger import trade, trade_bust
@@ -124,10 +125,12 @@ class Year:
         await self._custody.hand_out(day)
         if number % 7 == 3:
             await self._money.correct(day)
+        morning = self._last_trade
         await self._session(self.trades - at_night)
-        await life.reach(day, AFTERNOON)
         if number % 3 == 0:
-            await self._bust(before)
+            # Before the window is over in which trades of the morning may be annulled.
+            await self._bust(morning)
+        await life.reach(day, AFTERNOON)
         if number % 3 == 1:
             await self._custody.take_in(1)
         if number % 5 == 4:
@@ -180,7 +183,7 @@ class Year:
         return found
 
     async def _bust(self, before: int) -> None:
-        """Annul one of the day's trades, if its parties still have what they got."""
+        """Annul one of the trades after ``before``, if its parties still have what they got."""
         if self._last_trade == before:
             return
         wanted = self.life.dice.randint(before + 1, self._last_trade)
@@ -236,8 +239,8 @@ class Year:
         assert self.exchange.engine_runner.engine.state.instruments["AU"].phase == terms.CLOSED
 
     async def _close_twice(self) -> None:
-        """Begin a close that ends before one of its steps, and then close."""
-        left = self.life.dice.randint(1, 12)
+        """Begin a close that ends before or after one of its steps, whichever it is, and then close."""
+        left = self.life.dice.randint(1, 2 * len(STEPS))
 
         def end_in_the_middle(_: object) -> None:
             nonlocal left
