@@ -13,6 +13,7 @@ from goldx.protocol import commands, terms, units
 from goldx.protocol.claim_commands import AccountClaim
 from goldx.protocol.commands import AnyCommand
 from goldx.protocol.limit_commands import LimitsSet
+from goldx.protocol.regime_commands import VenueSetRegime
 from tests.matching.core.dice import Dice
 from tests.matching.core.plain_rule import LOT, MEMBERS, MIDDLE, Rule
 
@@ -325,6 +326,29 @@ class LimitsOfMembers(Priority):
         return LimitsSet(member, "a limit", account, **most, by=self.dice.choose(("ann", "bob")))
 
 
+class Regimes(Priority):
+    """In a sandbox orders are served by either path within its caps; the other regimes close the order book."""
+
+    happens = frozenset(("fast", "general", "general_trade", "trade", "REGIME", "day.ended"))
+
+    def choices(self) -> tuple[Callable[[], AnyCommand], ...]:
+        return *[self.order] * 12, self.sweep, self.cancel, self.cancel, self.regime, self.regime, self.end_day
+
+    def regime(self) -> AnyCommand:
+        """Propose or confirm a regime: mostly a sandbox with room for some of the orders."""
+        kind = self.dice.choose((terms.SANDBOX, terms.SANDBOX, terms.APPROVED, terms.NEGOTIATED))
+        caps: dict[str, Any] = {}
+        if kind == terms.SANDBOX:
+            value = self.dice.choose((4, 1_000)) * MIDDLE
+            caps = {"max_clients": 9, "max_day_value": value, "max_total_value": 2 * value}
+            caps["last_trading_day"] = "2027-06-30"
+        document = ("Notice", "1", "2026-11-02", "ab" * 32)
+        return VenueSetRegime(kind, *document, **caps, by=self.dice.choose(("ann", "bob")))
+
+    def end_day(self) -> AnyCommand:
+        return commands.MarketEndDay(f"2027-01-01T{self.at:09d}")
+
+
 class ClaimsOnAccounts(Rule):
     """An account that owes something sells and cancels by the general path, and none of its bids is left."""
 
@@ -357,6 +381,7 @@ RULES: tuple[type[Rule], ...] = (
     PriceRules,
     Stops,
     LimitsOfMembers,
+    Regimes,
     ClaimsOnAccounts,
     Sessions,
     Time,
