@@ -28,7 +28,11 @@ EVENTS: Final = "events.jsonl"
 
 
 class StaffFailed(RuntimeError):
-    """The exchange refused a request of the staff, or did not carry it out in time."""
+    """The exchange refused a request of the staff, or did not carry it out in time. ``reason`` is that of a refusal."""
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Rest:
@@ -71,7 +75,9 @@ class Rest:
     @staticmethod
     def _read(response: httpx.Response) -> Any:
         if response.is_error:
-            raise StaffFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
+            is_problem = response.headers.get("content-type") == "application/problem+json"
+            text = f"{response.request.method} {response.request.url.path}: {response.text}"
+            raise StaffFailed(text, response.json().get("reason", "") if is_problem else "")
         return response.json()
 
 
@@ -177,7 +183,7 @@ async def has_opened(operator: Operator) -> bool:
     try:
         await set_phase(operator, "continuous")
     except StaffFailed as error:
-        if "DAY_WAITS" in str(error):
+        if error.reason == "DAY_WAITS":
             return False
         raise
     return True
