@@ -172,7 +172,7 @@ def _apt_install(*packages: str) -> None:
 
 
 def _installer() -> list[object]:
-    """Return the command that installs: uv's if uv can be had, which is several times faster, else pip's."""
+    """Return the command that installs: uv's if uv can be had, which is faster, else pip's."""
     uv = VENV / "bin" / "uv"
     try:
         _run(*PIP, "--quiet", "--require-hashes", "-r", ROOT / "requirements" / "bootstrap.lock")

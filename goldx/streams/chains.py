@@ -7,8 +7,8 @@ after a failover to a copy that lagged, is noticed at the next frame of the same
 
 **Event frames** have one writer at a time, who reads the last one before writing: one chain through all epochs.
 
-The hash is the beginning of SHA-256: computed in hardware nearly everywhere (over 1 GB a second, about 2 microseconds a
-frame), and unlike a checksum it proves the whole history to anybody who has kept the newest hash.
+The hash is the beginning of SHA-256: it is computed in hardware nearly everywhere, and unlike a checksum it proves the
+whole history to anybody who has kept the newest hash.
 """
 
 from collections import deque

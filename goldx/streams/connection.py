@@ -1,7 +1,7 @@
 """A connection to Redis for the path of every order: a command costs two system calls and little Python.
 
-A call through a client of redis-py costs 150 to 300 microseconds of processor time: a connection is taken from a pool
-and given back, checked, timed twice, and the answer passes through four coroutines. Here a command is packed and
+A call through a client of redis-py costs more: a connection is taken from a pool and given back,
+checked, timed twice, and the answer passes through four coroutines. Here a command is packed and
 written, and the answer wakes the caller. redis-py still makes the connection (URL, TLS, user, database, the Sentinels'
 primary), and its errors are raised.
 

@@ -9,8 +9,8 @@ open or close a level        near the best price: one step in a short list, at i
 ===========================  ===============================================================
 
 The prices are sorted in two containers: the best one or two thousand in a plain list (``near``), all others in a
-SortedList (``far``). A SortedList consists of such lists, but a step through it takes several times as long as one in
-the list itself, and nearly all levels open and close near the best price. When ``near`` has run empty it is refilled
+SortedList (``far``). A SortedList consists of such lists, but a step through it takes longer than one in the list
+itself, and nearly all levels open and close near the best price. When ``near`` has run empty it is refilled
 from ``far``; when it has grown too long its worse half moves there. There is at most one such move in ``MAX_NEAR // 2``
 steps, however the price travels.
 

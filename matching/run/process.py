@@ -247,7 +247,7 @@ class EngineProcess:
 
     def _log_end(self) -> None:
         """Log that this engine stops leading, and how many of its commands did not take the fast path."""
-        # Plain orders and cancels that do not take the fast path cost twice the time (matching.core.plain).
+        # Plain orders and cancels that do not take the fast path cost more time (matching.core.plain).
         fold = self._recovery.fold
         state = fold.engine.state
         log.info(

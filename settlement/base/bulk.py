@@ -1,6 +1,6 @@
 """Writing many rows at once inside SQLAlchemy's transaction: by COPY, and by statements for many rows each.
 
-A statement for each row takes ten times as long: the record of changes (``settlement.tables.changes``) is written once
+A statement for each row takes much longer: the record of changes (``settlement.tables.changes``) is written once
 a statement.
 """
 
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def copy(connection: AsyncConnection, table: Table, records: Iterable[Sequence[Any]]) -> None:
-    """Insert rows by COPY, about twice as fast as any INSERT. Each record has the values of all columns in order.
+    """Insert rows by COPY, which is faster than any INSERT. Each record has the values of all columns in order.
 
     Raises asyncpg's errors, not SQLAlchemy's.
     """

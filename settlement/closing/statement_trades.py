@@ -48,7 +48,7 @@ FROM ({_OF_ACCOUNTS}) AS sides
 GROUP BY account
 """)
 _MEMORY: Final = text("SET LOCAL work_mem = '256MB'")
-"""The trades are sorted in the memory; on the disk it takes twice as long."""
+"""The trades are sorted in the memory; on the disk it takes longer."""
 
 
 class AccountTrades(NamedTuple):

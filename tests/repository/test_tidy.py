@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository.sources import CODE, PRODUCT, docstrings, files, functions, git, name_of, nodes_of, text_of
+from tests.repository.sources import CODE, PRODUCT, docstrings, files, functions, git, name_of, nodes_of, pages, text_of
 
 MODULE_LINES, FUNCTION_LINES = 400, 70
 ALLOWED_FILE = Path(__file__).with_name("allowed.toml")
@@ -31,6 +31,10 @@ SHARED_CLASSES = frozenset({"Account", "Cancelled", "Deal", "Order", "OwnTrade",
 EXCHANGE = re.compile(r"(?i)(?<!assay_)(?<!assay)exchange")
 """The market. An exchange of assays is called so."""
 FIXTURE = re.compile(r"pytest(_asyncio)?\.fixture\b")
+SPEED = re.compile(
+    r"\b(?:twice|(?:two|three|four|five|ten|several|\d+)\s+times)\s+(?:as\s+(?:fast|slow)|the\s+time|faster|slower)"
+    r"|\d[\d,.]*\s+(?:micro|milli)seconds\s+of\s+processor|\d[\d,.]*\s+(?:orders|trades|messages)\s+a\s+second"
+)
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 HOUSE = re.compile(r"house (?:rules?|accounts?|arithmetic)|\bin-house\b|[`\"']house[`\"']|house\|client", re.IGNORECASE)
 """Terms of the trade with the word in them: an account's kind, and a rule that the venue made itself."""
@@ -104,6 +108,18 @@ def test_docstrings_and_comments_use_no_metaphor() -> None:
         if file != Path(__file__) and METAPHORS.search(text_of(file))
         for number, text in prose(file)
         for word in METAPHORS.finditer(HOUSE.sub("", text))
+    ]
+    assert found == []
+
+
+def test_figures_of_speed_stand_on_their_page_alone() -> None:
+    """The page docs/benchmarks.md has machine, command and date of each; elsewhere a figure grows old unseen."""
+    texts = [(name_of(file), number, text) for file in files(*PRODUCT) for number, text in prose(file)]
+    texts += [(name_of(page), 1, page.read_text()) for page in pages() if page.name != "benchmarks.md"]
+    found = [
+        f"{name}:{number + text[: word.start()].count(chr(10))}: {word[0]}"
+        for name, number, text in texts
+        for word in SPEED.finditer(text)
     ]
     assert found == []
 
