@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.protocol.units import CASH
 from settlement.base import audit
 from settlement.base.paging import LARGEST_NUMBER
-from settlement.ledger import balances
+from settlement.ledger import balances, payment_claims
 from settlement.reconciliation import breaks
 from settlement.reconciliation.break_areas import BANK_SCOPE
 from settlement.reconciliation.breaks import Break
@@ -42,9 +42,14 @@ WITH RECURSIVE matched AS (
 ), item_group AS (
     SELECT DISTINCT ON (item_no) item_no, coalesce(group_no, item_no) AS group_no
     FROM matched WHERE cash_id IS NOT NULL ORDER BY item_no, match_no DESC
+), claim AS (
+    SELECT claim_no, account, amount_fen, item_no, undone_no FROM payment_claim
+    WHERE began <= :last AND (ended IS NULL OR ended > :last)
 ), money_group AS (
-    SELECT DISTINCT ON (cash_id) cash_id, coalesce(group_no, item_no) AS group_no
-    FROM matched WHERE cash_id IS NOT NULL ORDER BY cash_id, match_no DESC
+    (SELECT DISTINCT ON (cash_id) cash_id, coalesce(group_no, item_no) AS group_no
+    FROM matched WHERE cash_id IS NOT NULL ORDER BY cash_id, match_no DESC)
+    UNION ALL
+    SELECT -claim_no, item_no FROM claim WHERE item_no IS NOT NULL
 ), undone AS (
     SELECT a.cash_id, a.back_cash_id FROM payment_answer a
     JOIN cash_transfer back ON back.cash_id = a.back_cash_id AND back.status = 'DONE'
@@ -59,6 +64,9 @@ WITH RECURSIVE matched AS (
     JOIN cash_transfer back ON back.cash_id = t.cash_id AND back.status = 'DONE'
     JOIN outbox o ON o.kind = 'cash' AND o.subject = t.cash_id AND o.sequence <= :last
     WHERE NOT EXISTS (SELECT FROM money_group g WHERE g.cash_id = u.cash_id)
+    UNION
+    SELECT u.cash_id, -claim_no FROM undone_money u JOIN claim USING (undone_no)
+    WHERE NOT EXISTS (SELECT FROM money_group g WHERE g.cash_id = u.cash_id)
 ), turn AS (
     SELECT cash_id, back_cash_id, 1 AS turns FROM undone
     WHERE back_cash_id NOT IN (SELECT cash_id FROM undone)
@@ -67,9 +75,13 @@ WITH RECURSIVE matched AS (
 ), unpaid AS (
     SELECT cash_id, back_cash_id FROM turn WHERE turns % 2 = 1
 ), money AS (
-    SELECT c.cash_id, c.account, c.amount, c.bank_reference FROM cash_transfer c
-    JOIN outbox o ON o.kind = 'cash' AND o.subject = c.cash_id AND o.sequence <= :last
-    WHERE c.status = 'DONE' AND NOT EXISTS (SELECT FROM unpaid WHERE c.cash_id IN (cash_id, back_cash_id))
+    SELECT m.* FROM (
+        SELECT c.cash_id, c.account, c.amount, c.bank_reference FROM cash_transfer c
+        JOIN outbox o ON o.kind = 'cash' AND o.subject = c.cash_id AND o.sequence <= :last
+        WHERE c.status = 'DONE'
+        UNION ALL
+        SELECT -claim_no, account, -amount_fen, '' FROM claim
+    ) m WHERE NOT EXISTS (SELECT FROM unpaid WHERE m.cash_id IN (cash_id, back_cash_id))
 ), payment AS (
     SELECT i.item_no, i.amount_fen, e.day, e.bank_reference, i.name
     FROM bank_item i JOIN bank_entry e USING (statement_no, place) JOIN bank_statement s USING (statement_no)
@@ -112,7 +124,10 @@ FROM booked p FULL JOIN posted m USING (group_no)
 WHERE p.amount_fen IS DISTINCT FROM m.amount
 ORDER BY p.day, p.item_no, m.cash_id
 """)
-"""Money that was undone is left out with the money that undid it; that may have been undone in its turn."""
+"""Money that was undone is left out with the money that undid it; that may have been undone in its turn.
+
+A claim in force stands for the money out that it is about, under its number below zero.
+"""
 _PARTIES: Final = text("""
 WITH matched AS (
     SELECT match_no, item_no, cash_id, group_no FROM bank_match WHERE match_no <= :match_no AND how = 'RECORDED'
@@ -300,6 +315,8 @@ async def _compare(connection: AsyncConnection, day: date, last: int, numbers: K
 def _break(row: Row[Any]) -> Break:
     """Return the break of a payment and money that are not the same; either may be missing."""
     if row.item_no is None:
+        if row.cash_id < 0:
+            return Break("VENUE_ONLY", payment_claims.reference_of(-row.cash_id), CASH, row.amount, 0, note=row.account)
         subject, note = f"cash:{row.cash_id}", f"{row.account}, reference {row.our_reference}"
         return Break("VENUE_ONLY", subject, CASH, row.amount, 0, note=note, cash_id=row.cash_id)
     subject = f"payment:{row.item_no}"
@@ -310,8 +327,11 @@ def _break(row: Row[Any]) -> Break:
         kind = "DIRECTION_DIFF"
     else:
         kind = "VENUE_MORE" if abs(row.amount) > abs(row.amount_fen) else "BANK_MORE"
-    note += f", cash:{row.cash_id} of {row.account}"
-    return Break(kind, subject, CASH, row.amount, row.amount_fen, note=note, cash_id=row.cash_id)
+    ours, cash_id = f"cash:{row.cash_id}", row.cash_id
+    if row.cash_id < 0:
+        ours, cash_id = payment_claims.reference_of(-row.cash_id), None
+    note += f", {ours} of {row.account}"
+    return Break(kind, subject, CASH, row.amount, row.amount_fen, note=note, cash_id=cash_id)
 
 
 def _party(row: Row[Any]) -> Break:

@@ -151,4 +151,6 @@ TRADE_BUST: Final = "trade_bust"
 """Kind of the ledger entry that takes a trade back; its reference is ``trade:`` and the trade's id."""
 UNIDENTIFIED: Final = "unidentified"
 """Kind of a ledger entry without a document of settlement."""
-LEDGER_KINDS: Final = (TRADE, TRADE_BUST, *MOVEMENTS, UNIDENTIFIED)
+PAYMENT_CLAIM: Final = "payment_claim"
+"""Kind of the ledger entry of a claim on an account that is made, changed or ended; its reference is the claim's."""
+LEDGER_KINDS: Final = (TRADE, TRADE_BUST, *MOVEMENTS, UNIDENTIFIED, PAYMENT_CLAIM)

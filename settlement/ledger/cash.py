@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import func, insert, select, union_all
+from sqlalchemy import exists, func, insert, select, union_all
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +15,7 @@ from settlement.base.steps import SERVICE, advance
 from settlement.base.sub_accounts import check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import CASH_PROPOSED, CASH_TRANSFER, CASH_UNDER_WAY
-from settlement.ledger import arrears, balances, outbox, stops
+from settlement.ledger import arrears, balances, outbox, payment_claims, stops
 from settlement.tables.banking import bank_match, payment_answer, undone_attempt
 from settlement.tables.ledger import cash_transfer
 from settlement.tables.withdrawals import withdrawal
@@ -58,7 +58,9 @@ async def propose(
         raise BadValue("amount", format_money(amount_fen), f"an amount of money that is not zero, up to {largest}")
     await audit.lock(connection)
     await check_trading_account(connection, account)
-    await _check_sums(connection, amount_fen)
+    item_no = None if payment is None else payment.item_no
+    collects = amount_fen < 0 and await payment_claims.is_in_force(connection, item_no, undoes)
+    await _check_sums(connection, 0 if collects else amount_fen)
     if amount_fen < 0 and undoes is None and (payment is None or payment.how != "RETURN"):
         await arrears.check_none(connection, account)
     printable("bank_reference", bank_reference, LONGEST_REFERENCE)
@@ -82,11 +84,15 @@ async def propose(
 async def _check_sums(connection: AsyncConnection, amount_fen: int = 0) -> None:
     """Raise Refused if all transfers under way, with this one, exceed what the venue can owe or pay out.
 
-    So no document leads to an event that the ledger cannot post.
+    So no document leads to an event that the ledger cannot post. A claim that the engine does not have yet will leave
+    the bank; money that collects one in force comes from the receivable and leaves it no more.
     """
     amount, under_way = cash_transfer.c.amount, cash_transfer.c.status.in_(CASH_UNDER_WAY)
+    attempt = payment_claims.attempts().subquery()
+    collects = exists().where(attempt.c.cash_id == cash_transfer.c.cash_id, attempt.c.began.is_not(None))
     coming = int(await connection.scalar(select(func.sum(amount)).where(under_way, amount > 0)) or 0)
-    going = -int(await connection.scalar(select(func.sum(amount)).where(under_way, amount < 0)) or 0)
+    going = -int(await connection.scalar(select(func.sum(amount)).where(under_way, amount < 0, ~collects)) or 0)
+    going += await payment_claims.leaving(connection)
     await balances.check_room(connection, CASH, coming + max(amount_fen, 0))
     going += max(-amount_fen, 0)
     escrow = -await balances.of_kind(connection, "bank_escrow", CASH)
@@ -130,9 +136,13 @@ async def done(connection: AsyncConnection, by: str, subjects: Sequence[int]) ->
 
 
 async def refused(connection: AsyncConnection, by: str, reasons: Mapping[int, str]) -> None:
-    """Close the transfer: the engine has refused, for example money out that orders have reserved."""
+    """Close the transfer: the engine has refused, for example money out that orders have reserved.
+
+    Where it should give back what the bank has taken back, the account owes it from now on: a claim is made.
+    """
     for number, reason in reasons.items():
         await advance(connection, cash_transfer, CASH_TRANSFER, by, "refuse", [number], {"reason": reason})
+    await payment_claims.make(connection, list(reasons))
 
 
 async def coming_back(connection: AsyncConnection, cash_ids: Sequence[int]) -> set[int]:

@@ -13,6 +13,7 @@ ledger account   its balance                                                    
 ``bank_escrow``  members' and venue's money at the escrow bank                    <= 0
 ``vault``        fine gold of a class under live receipts in the warehouses       <= 0
 ``suspense``     movements without a document of settlement: breaks               any
+``receivable``   what a trading account owes the venue, by the claims on it       <= 0
 ===============  ==============================================================  ========
 """
 
@@ -24,6 +25,7 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from goldx.protocol.claim_events import AccountClaimChanged
 from goldx.protocol.commands import HoldingAdjust, HoldingSettle
 from goldx.protocol.deal_events import DealAccepted, DealEnded, DealProposed
 from goldx.protocol.events import (
@@ -43,7 +45,7 @@ from goldx.protocol.events import (
 from goldx.protocol.units import CASH
 from goldx.streams.frames import EventFrame
 from settlement.base.sub_accounts import Legs
-from settlement.documents.kinds import MOVEMENTS, TRADE, TRADE_BUST, UNIDENTIFIED
+from settlement.documents.kinds import MOVEMENTS, PAYMENT_CLAIM, TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.ledger import OUTBOX_CLOSED
 from settlement.ledger import market_proposals
 from settlement.ledger.outbox import OutboxItem
@@ -59,6 +61,7 @@ _SELDOM = (
     | _OF_DEALS
     | {
         TradeBusted,
+        AccountClaimChanged,
         AccountOpened,
         InstrumentDefined,
         ReferenceChanged,
@@ -69,7 +72,7 @@ _SELDOM = (
 """The events that settlement writes down, besides trades and holdings."""
 WRITTEN: Final = _SELDOM | {Trade, HoldingChanged}
 """All events that settlement writes down."""
-_MOVING: Final = _REFERRING | {TradeBusted}
+_MOVING: Final = _REFERRING | {TradeBusted, AccountClaimChanged}
 _sequence_of = attrgetter("sequence")
 _buyer_of = attrgetter("buy_account", "symbol")
 _seller_of = attrgetter("sell_account", "symbol")
@@ -90,6 +93,9 @@ class AccountKey(NamedTuple):
 MEMBER: Final = "member"
 """The kind of a trading account's accounts in the ledger."""
 FEES: Final = AccountKey("fee_income", "fee_income", CASH)
+BANK: Final = AccountKey("bank_escrow", "bank_escrow", CASH)
+RECEIVABLE: Final = "receivable"
+"""The kind of the accounts of what trading accounts owe; each has the name of the account that owes it."""
 
 
 class SequenceGap(Exception):
@@ -112,6 +118,7 @@ class PostedBatch:
     trades: list[Trade] = field(default_factory=list)
     moving: list[AnyEvent] = field(default_factory=list)
     busts: list[TradeBusted] = field(default_factory=list)
+    claims: list[AccountClaimChanged] = field(default_factory=list)
     holdings: dict[tuple[str, str], HoldingChanged] = field(default_factory=dict)
     accounts: list[AccountOpened] = field(default_factory=list)
     instruments: list[InstrumentDefined] = field(default_factory=list)
@@ -252,6 +259,8 @@ def post_movements(batch: PostedBatch, ours: Mapping[str, OutboxItem]) -> None:
     for event in batch.moving:
         if isinstance(event, TradeBusted):
             _post_bust(batch, event)
+        elif isinstance(event, AccountClaimChanged):
+            _post_claim(batch, event)
         elif isinstance(event, HoldingAdjusted):
             legs: Legs = ((event.account, event.asset, event.amount),)
             _post_movement(batch, event, legs, ours, closed)
@@ -293,6 +302,19 @@ def _post_bust(batch: PostedBatch, event: TradeBusted) -> None:
     _add_lines(batch, event.sequence, lines)
 
 
+def _post_claim(batch: PostedBatch, event: AccountClaimChanged) -> None:
+    """Add the postings of a claim that was set: what has left the bank is owed by the account, or no more.
+
+    What was collected of a claim stands in the entry of the money that was taken out.
+    """
+    batch.claims.append(event)
+    change = event.amount - event.before + (event.collected or 0)
+    if change:
+        batch.entries.append((event.sequence, PAYMENT_CLAIM, event.at, event.reference))
+        owed = AccountKey(RECEIVABLE, event.account, CASH)
+        _add_lines(batch, event.sequence, [(owed, -change), (BANK, change)])
+
+
 def _post_movement(
     batch: PostedBatch,
     event: HoldingAdjusted | HoldingSettled,
@@ -300,7 +322,10 @@ def _post_movement(
     ours: Mapping[str, OutboxItem],
     closed: set[str],
 ) -> None:
-    """Add the postings of a movement: against the account of its document's kind; without a document, suspense."""
+    """Add the postings of a movement: against the account of its document's kind; without a document, suspense.
+
+    Money that collects a claim is posted against what the account owes by it.
+    """
     item = ours.get(event.reference)
     known = item is not None and item.legs == legs and item.reference not in closed
     if item is not None and known:
@@ -311,6 +336,9 @@ def _post_movement(
     for _, asset, amount in legs:
         contra[asset] -= amount
     lines = [(AccountKey(MEMBER, account, asset), amount) for account, asset, amount in legs]
+    if isinstance(event, HoldingAdjusted) and event.collected:
+        lines.append((AccountKey(RECEIVABLE, event.account, CASH), event.collected))
+        contra[CASH] -= event.collected
     for asset, amount in contra.items():
         account = _against(item.kind if item and known else None, asset)
         lines.append((AccountKey(account, account, asset), amount))

@@ -1,4 +1,4 @@
-"""The sender of the outbox: it appends the waiting items to the journal."""
+"""The sender of the outbox: it appends the waiting items to the journal, and the claims that the engine lacks."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from goldx.protocol.claim_commands import AccountClaim
 from goldx.protocol.commands import AnyCommand, HoldingAdjust, HoldingSettle, Leg
 from goldx.streams.chains import FrameWriter
 from goldx.streams.entries import parse_entry_id
@@ -16,7 +17,7 @@ from settlement.base.database import among, now_ms
 from settlement.base.sub_accounts import Legs
 from settlement.documents.kinds import MOVEMENTS
 from settlement.documents.ledger import OUTBOX, OUTBOX_UNSENT
-from settlement.ledger import cash
+from settlement.ledger import cash, payment_claims
 from settlement.ledger.outbox import legs_of
 from settlement.tables.ledger import outbox, trading_account
 
@@ -26,9 +27,9 @@ _SENDER_LOCK: Final = 0x5E4D
 """Advisory lock: one service sends at a time, should two be running."""
 
 
-def _command(reference: str, legs: Legs, by: str, *, deposit: bool) -> HoldingAdjust | HoldingSettle:
+def _command(reference: str, legs: Legs, by: str, *, deposit: bool, claim: str) -> HoldingAdjust | HoldingSettle:
     if len(legs) == 1:
-        return HoldingAdjust(*legs[0], reference=reference, by=by, deposit=deposit)
+        return HoldingAdjust(*legs[0], reference=reference, by=by, deposit=deposit, claim=claim)
     return HoldingSettle(reference=reference, legs=tuple(Leg(*leg) for leg in legs), by=by, deposit=deposit)
 
 
@@ -45,6 +46,8 @@ class Sender:
         self._engine = engine
         self._journal = journal
         self._frames = FrameWriter(f"settlement.{run}")
+        self._claims: tuple[AccountClaim, ...] = ()
+        """The commands about claims that were sent and are not answered yet."""
 
     async def flush(self) -> int:
         """Send the waiting items and return how many. Call it only when the event stream has been read to its end."""
@@ -52,12 +55,27 @@ class Sender:
             if not await guard.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _SENDER_LOCK}):
                 return 0
             await self._recover()
+            await self._send_claims()
             return await self._send()
 
     async def send(self, command: AnyCommand) -> None:
         """Append one command that is in no outbox, since it may come twice. Raises redis' errors."""
-        await self._journal.append_raw(self._frames.make((command,)))
+        await self._append((command,))
+
+    async def _append(self, commands: tuple[AnyCommand, ...]) -> None:
+        await self._journal.append_raw(self._frames.make(commands))
         self._frames.arrived()
+
+    async def _send_claims(self) -> None:
+        """Append what the engine has to be told of claims, once in this run: each command is answered by an event.
+
+        They precede the money that collects them.
+        """
+        async with self._engine.connect() as connection:
+            wanted = await payment_claims.wanted(connection)
+        if new := tuple(command for command in wanted if command not in self._claims):
+            await self._append(new)
+        self._claims = wanted
 
     async def _send(self) -> int:
         """Number the next frame, record it and the journal's end before it on its items, and append it."""
@@ -84,7 +102,9 @@ class Sender:
         query = select(trading_account.c.account).where(among(trading_account.c.account, named))
         async with self._engine.connect() as connection:
             opened = set((await connection.execute(query)).scalars())
-            back = await cash.coming_back(connection, [row.subject for row in waiting if row.kind == "cash"])
+            moved = [row.subject for row in waiting if row.kind == "cash"]
+            back = await cash.coming_back(connection, moved)
+            claims = await payment_claims.collecting(connection, moved)
         commands: list[AnyCommand] = []
         for row in waiting:
             legs = legs_of(row.legs)
@@ -92,7 +112,8 @@ class Sender:
             opened.update(opening.account for opening in openings)
             new = MOVEMENTS[row.kind].is_deposit and not (row.kind == "cash" and row.subject in back)
             deposit = new and any(amount > 0 for _, _, amount in legs)
-            commands += [*openings, _command(row.reference, legs, row.by, deposit=deposit)]
+            claim = claims.get(row.subject, "") if row.kind == "cash" else ""
+            commands += [*openings, _command(row.reference, legs, row.by, deposit=deposit, claim=claim)]
         return tuple(commands)
 
     async def _recover(self) -> None:

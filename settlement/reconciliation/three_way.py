@@ -19,7 +19,7 @@ FEES               fee income, and the fees of all trades with the bills that we
 TRADE_FEE          a trade's fees, and its instrument's rates or the ledger (``settlement.reconciliation.fees``)
 ACCRUAL            an accrued fee, and the tariff in force
 BILL               a bill, and the fees that are on it
-CASH_DOCUMENTS     money at the escrow bank, and the documents of money in and out
+CASH_DOCUMENTS     money at the escrow bank, and documents of money and claims; what an account owes, and its claims
 UNIDENTIFIED       money or metal that was moved without a document
 HISTORY            the present state and the acts recorded about it, or a document and what was sent and posted for it
 DAY_END            ledger and engine at the end of a day, taken over by two people; no run finds it, a run can end it
@@ -43,8 +43,9 @@ from settlement.documents.custody import BOUND, RECEIPT_LIVE
 from settlement.documents.kinds import TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.ledger import CASH_DONE, FEE_PAYOUT
 from settlement.documents.lots import IN_POOL
+from settlement.ledger.posting import RECEIVABLE
 from settlement.lots.customs import DOMESTIC
-from settlement.reconciliation import day_end, documents, fees, histories, holdings, pairs, titles
+from settlement.reconciliation import day_end, documents, fees, histories, holdings, pairs, receivables, titles
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run, venue_account
@@ -170,8 +171,9 @@ async def _check_postings(connection: AsyncConnection, comparison: Comparison) -
     query = query.outerjoin(part, columns.account_id == part.c.account_id).outerjoin(before, true())
 
     def found(row: Row[Any]) -> Break:
-        account = row.name if row.kind == "member" else venue_account(row.kind)
-        return Break("POSTINGS", account, row.asset, int(row.expected), int(row.found), account=account)
+        account = row.name if row.kind in ("member", RECEIVABLE) else venue_account(row.kind)
+        subject = receivables.subject_of(account) if row.kind == RECEIVABLE else account
+        return Break("POSTINGS", subject, row.asset, int(row.expected), int(row.found), account=account)
 
     await comparison.compare_pairs(connection, query, found, "account_id")
 
@@ -307,9 +309,8 @@ async def _check_rates(connection: AsyncConnection, comparison: Comparison) -> N
 async def _check_cash(connection: AsyncConnection, comparison: Comparison) -> None:
     total = func.coalesce(func.sum(cash_transfer.c.amount), 0)
     documents = await connection.scalar(select(total).where(cash_transfer.c.status == CASH_DONE))
-    comparison.compare(
-        "CASH_DOCUMENTS", "bank_escrow", CASH, int(documents or 0), -await _balance(connection, "bank_escrow")
-    )
+    booked = int(documents or 0) - await receivables.compare(connection, comparison)
+    comparison.compare("CASH_DOCUMENTS", "bank_escrow", CASH, booked, -await _balance(connection, "bank_escrow"))
 
 
 async def _check_unidentified(connection: AsyncConnection, comparison: Comparison) -> None:

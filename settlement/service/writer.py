@@ -16,7 +16,7 @@ from goldx.streams.event_stream import EventStream
 from goldx.streams.frames import EventFrame
 from settlement.base import bulk, trading_days
 from settlement.custody import titles
-from settlement.ledger import busts, chain, day_ends, market_proposals, outbox, own_stock
+from settlement.ledger import busts, chain, day_ends, market_proposals, outbox, own_stock, payment_claims
 from settlement.ledger.own_stock import OwnStocks
 from settlement.ledger.posting import AccountKey, PostedBatch, Sifted, post_movements, references_in, sift
 from settlement.ledger.rows import Numbers, Rows
@@ -244,6 +244,7 @@ class Ledger:
         for ended in batch.days:
             await day_ends.keep(connection, ended.sequence)
         await movements.close(connection, batch.done, batch.refused)
+        await payment_claims.follow(connection, batch.claims)
 
     async def _find_accounts(self, connection: AsyncConnection, batch: PostedBatch) -> None:
         """Read the numbers of a batch's ledger accounts; open those that have no posting yet."""

@@ -236,6 +236,27 @@ undone_attempt = Table(
 )
 """The money that goes the other way: it undoes the other once it is done."""
 
+payment_claim = Table(
+    "payment_claim",
+    metadata,
+    number("claim_no"),
+    Column("account", Text, ForeignKey("trading_account.account"), nullable=False),
+    integer("amount_fen"),
+    Column("item_no", BigInteger, ForeignKey("bank_item.item_no")),
+    Column("undone_no", BigInteger, ForeignKey("undone_money.undone_no")),
+    integer("at"),
+    integer("began", null=True),
+    integer("ended", null=True),
+    CheckConstraint("amount_fen > 0", name="amount"),
+    CheckConstraint("(item_no IS NULL) <> (undone_no IS NULL)", name="one_cause"),
+    Index("uq_payment_claim_item_no", "item_no", unique=True, postgresql_where=text("ended IS NULL")),
+    Index("uq_payment_claim_undone_no", "undone_no", unique=True, postgresql_where=text("ended IS NULL")),
+)
+"""Claims on accounts that could not give back the money of a payment, or of money that is to be undone.
+
+``began`` and ``ended`` are the sequences of the engine's events that did; a claim is in force between them.
+"""
+
 bank_tie = Table(
     "bank_tie",
     metadata,

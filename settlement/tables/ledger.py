@@ -32,7 +32,7 @@ from settlement.documents.ledger import (
 )
 from settlement.tables.columns import folded, integer, is_in, metadata, number, one_of, string, total
 
-ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense")
+ACCOUNT_KINDS = ("member", "bank_escrow", "vault", "fee_income", "suspense", "receivable")
 """A trading account's, or one of the venue's own; ``settlement.ledger.posting`` describes each."""
 
 progress = Table(
@@ -151,7 +151,7 @@ ledger_account = Table(
     UniqueConstraint("kind", "name", "asset"),
     one_of("kind", ACCOUNT_KINDS),
     CheckConstraint("kind NOT IN ('member', 'fee_income') OR balance >= 0", name="prepaid_never_negative"),
-    CheckConstraint("kind NOT IN ('bank_escrow', 'vault') OR balance <= 0", name="assets_are_debits"),
+    CheckConstraint("kind NOT IN ('bank_escrow', 'vault', 'receivable') OR balance <= 0", name="assets_are_debits"),
 )
 
 ledger_entry = Table(

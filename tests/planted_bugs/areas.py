@@ -23,6 +23,7 @@ from tests.planted_bugs import (
     notices,
     pages,
     papers,
+    payment_claims,
     posting,
     proofs,
     protocol,
@@ -255,6 +256,13 @@ AREAS = (
         ),
         (),
         (*money.BANKING_BUGS, *voids.BUGS),
+    ),
+    Area(
+        "payment claims",
+        "settlement",
+        ("tests/settlement/banking/test_account_claims.py",),
+        ("-x",),
+        payment_claims.BUGS,
     ),
     Area(
         "reconciliation",

@@ -44,6 +44,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "posting",
         "money",
         "banking",
+        "payment claims",
         "reconciliation",
         "papers",
         "load-out",
