@@ -22,7 +22,7 @@ RETRY_MS: Final = 1_000
 log = structlog.get_logger()
 
 Then = Callable[[bool], None]
-"""A function that is told whether the view is known to have every event."""
+"""A function that gets whether the view is known to have every event."""
 
 
 class NewestEvents:

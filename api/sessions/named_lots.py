@@ -32,7 +32,7 @@ LOOK_UP_ROWS: Final = 4_000
 
 
 class Submit(Protocol):
-    """Submits a member's command, and answers its request; ``answered`` is told the outcome as well."""
+    """Submits a member's command, and answers its request; ``answered`` is called with the outcome as well."""
 
     def __call__(
         self, session: Session, request: Request, command: AnyCommand, *, answered: Answered | None = None
@@ -100,7 +100,7 @@ class NamedLots:
         return replace(command, lots_found=await self._found(move, keep=True))
 
     def answered(self, command: AnyCommand) -> Answered | None:
-        """Return what has to be told the outcome of an annulment; None if it keeps no lots."""
+        """Return what has to be called with the outcome of an annulment; None if it keeps no lots."""
         found = command.lots_found if isinstance(command, TradeBust) else None
         return None if found is None else self._freeing(found)
 

@@ -232,7 +232,7 @@ class Trading:
     ) -> None:
         """Submit a command, and answer its request with the result that is made from its events.
 
-        ``answered`` is told its outcome first.
+        ``answered`` is called with its outcome first.
         """
 
         def answer(outcome: Outcome | Refusal) -> None:

@@ -74,9 +74,9 @@ ACCOUNT_KINDS: Final = ("house", "client")
 END_OF_DAY_RULES: Final = 5
 """The version of the rules for the end of a trading day that gateways send in ``MarketEndDay.rules``."""
 END_OF_DAY_BY_PLAN: Final = 3
-"""The same rules, where the plan of the timetable says that the trading day is over."""
+"""The rules of END_OF_DAY_RULES, where the plan of the timetable says that the trading day is over."""
 END_OF_DAY_BY_TWO: Final = 4
-"""The same rules, where the end of the trading day takes two persons in any case."""
+"""The rules of END_OF_DAY_RULES, where the end of the trading day takes two persons in any case."""
 LARGEST_REFERENCE_CHANGE_PERCENT: Final = 10
 """The largest change of a reference price that one person may make; a larger one takes a second person."""
 

@@ -114,7 +114,7 @@ class State:
         self.now: int = 0
         """The time of the command, in ms since the epoch."""
         self.at: Any = 0
-        """The same as an object for the events, so that the compiled core does not make one for each."""
+        """The time ``now`` as an object for the events, so that the compiled core does not make one for each."""
         self.sequence: int = 0
         self.last_order_id: int = 0
         self.last_trade_id: int = 0
@@ -133,7 +133,7 @@ class State:
         self.references: dict[str, None] = {}
         """The references of this trading day's adjustments."""
         self.previous_references: dict[str, None] = {}
-        """Those of the trading day before."""
+        """The references of the trading day before."""
         self.proposed_terms: dict[str, tuple[tuple[Any, ...], str]] = {}
         """By symbol: the terms that only one person has given so far on this trading day, and that person."""
         self.bust_proposals: dict[int, tuple[str, tuple[Any, ...]]] = {}
