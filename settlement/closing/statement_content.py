@@ -8,7 +8,9 @@ For money, and for each class of gold with its pledged and held parts:
     closing = opening + everything that is listed
 
 ``PaperDiffers`` is raised where that does not hold. The figures are the ledger's; where the engine had others at the
-end of the day, and two people have taken that over, the statement says so under ``differences``.
+end of the day, and two people have taken that over, the statement says so under ``differences``. An account that owed
+the venue money has a ``claim``: what it owed at both ends, and what changed that. While it owes anything, none of its
+money is available or withdrawable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +23,7 @@ from settlement.closing.day import Held
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.statement_sources import Sources
 from settlement.closing.statement_trades import AccountTrades
+from settlement.documents.kinds import PAYMENT_CLAIM
 
 FORMAT: Final = 1
 _NO_TRADES: Final = b'"trades":[]}'
@@ -57,6 +60,8 @@ def of_account(found: Sources, account: str, traded: AccountTrades) -> dict[str,
     }
     if found.issuer is not None:
         content["issuer"] = found.issuer
+    if account in found.owed_before or account in found.claims:
+        content["claim"] = _claim(found, account)
     if account in found.differences:
         content["differences"] = list(found.differences[account])
     check(content)
@@ -70,13 +75,29 @@ def written(content: Mapping[str, Any], trades: str) -> bytes:
     return text[: -len(_NO_TRADES)] + f'"trades":[{trades}]}}'.encode()
 
 
+def _claim(found: Sources, account: str) -> dict[str, Any]:
+    """Return what an account owes the venue, in fen: ``made`` are claims made, less those that ended unpaid."""
+    changes = found.claims.get(account, ())
+    return {
+        "opening": found.owed_before.get(account, 0),
+        "made": sum(record["amount"] for record in changes if record["kind"] == PAYMENT_CLAIM),
+        "collected": sum(record["amount"] for record in changes if record["kind"] != PAYMENT_CLAIM),
+        "closing": found.owed.get(account, 0),
+        "changes": list(changes),
+    }
+
+
 def _cash(found: Sources, account: str, traded: AccountTrades, moved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     money = [record for record in moved if record["asset"] == CASH]
     bank = [record["amount"] for record in money if record["kind"] == "cash"]
     bills = [record["amount"] for record in money if record["kind"] == FEE]
     other = [record["amount"] for record in money if record["kind"] not in ("cash", FEE)]
     return {
-        "opening": _money(found.opening.get((account, CASH), 0), found.held_before.get((account, CASH))),
+        "opening": _money(
+            found.opening.get((account, CASH), 0),
+            found.held_before.get((account, CASH)),
+            found.owed_before.get(account, 0),
+        ),
         "paid_in": sum(amount for amount in bank if amount > 0),
         "paid_out": sum(amount for amount in bank if amount < 0),
         "bought": -traded.bought_fen,
@@ -84,14 +105,19 @@ def _cash(found: Sources, account: str, traded: AccountTrades, moved: Sequence[M
         "trading_fees": -traded.fees_fen,
         "bills": sum(bills),
         "other": sum(other),
-        "closing": _money(found.closing.get((account, CASH), 0), found.held.get((account, CASH))),
+        "closing": _money(
+            found.closing.get((account, CASH), 0), found.held.get((account, CASH)), found.owed.get(account, 0)
+        ),
     }
 
 
-def _money(balance: int, held: Held | None) -> dict[str, int]:
-    """Return a balance with what of it is available and withdrawable, and what is frozen by each reason."""
+def _money(balance: int, held: Held | None, owed: int) -> dict[str, int]:
+    """Return a balance with what of it is available and withdrawable, and what is frozen by each reason.
+
+    Of an account that owes the venue something, nothing is available.
+    """
     orders, proceeds = (held.reserved, held.unwithdrawable) if held else (0, 0)
-    available = balance - orders - (held.locked if held else 0)
+    available = 0 if owed else balance - orders - (held.locked if held else 0)
     return {
         "balance": balance,
         "available": available,
@@ -149,6 +175,9 @@ def check(content: Mapping[str, Any]) -> None:
     cash = content["cash"]
     listed = sum(cash[name] for name in ("paid_in", "paid_out", "bought", "sold", "trading_fees", "bills", "other"))
     _compare(content, CASH, cash["opening"]["balance"] + listed, cash["closing"]["balance"])
+    if (claim := content.get("claim")) is not None:
+        changed = claim["made"] + claim["collected"]
+        _compare(content, f"{CASH} owed", claim["opening"] + changed, claim["closing"])
     for metal in content["metal"]:
         listed = sum(metal[name] for name in ("bought", "sold", "load_in", "load_out", "other"))
         _compare(content, metal["symbol"], metal["opening"]["total"] + listed, metal["closing"]["total"])
@@ -187,6 +216,7 @@ def of_member(found: Sources, accounts: Sequence[Mapping[str, Any]], hashes: Map
     first, day = accounts[0], found.day
     corrections = found.corrections.get(first["member"], ())
     symbols = sorted({metal["symbol"] for content in accounts for metal in content["metal"]})
+    claims = [content["claim"] for content in accounts if "claim" in content]
     differences = [each for content in accounts for each in content.get("differences", ())]
     return {
         "format": FORMAT,
@@ -215,6 +245,7 @@ def of_member(found: Sources, accounts: Sequence[Mapping[str, Any]], hashes: Map
         ],
         **({} if found.issuer is None else {"issuer": found.issuer}),
         **({"invoice_corrections": list(corrections)} if corrections else {}),
+        **({"claim": _summed(claims)} if claims else {}),
         **({"differences": differences} if differences else {}),
     }
 

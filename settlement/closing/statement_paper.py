@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from goldx.protocol.units import CASH, BadValue
-from settlement.closing import correction_paper
+from settlement.closing import claim_paper, correction_paper
 from settlement.closing.paper import Column, Language, Paper
 from settlement.closing.statements import AccountStatement
 from settlement.closing.words import moment, money, price, shown_day, weight, word
@@ -59,6 +59,8 @@ def render(found: AccountStatement, language: Language) -> bytes:
         _trades(paper, content, say)
         _movements(paper, content, say)
         _lots(paper, content["lots"], say)
+    if "claim" in content:
+        claim_paper.write(paper, content["claim"], say)
     if "invoice_corrections" in content:
         paper.heading(say("invoice_corrections"))
         correction_paper.write(paper, content["invoice_corrections"], say)
@@ -301,6 +303,8 @@ def workbook(found: AccountStatement, language: Language) -> bytes:
         ),
     ]
     sheets += _account_sheets(content, say) if "accounts" not in content else [_accounts_sheet(content, say)]
+    if "claim" in content:
+        sheets.append(claim_paper.sheet(content["claim"], say))
     if "invoice_corrections" in content:
         sheets.append(correction_paper.sheet(content["invoice_corrections"], say))
     if "differences" in content:

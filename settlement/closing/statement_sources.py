@@ -15,6 +15,7 @@ from settlement.closing import invoices, taken_over, tax_profiles
 from settlement.closing.day import Day, Held, balances_at, holdings_at
 from settlement.documents.custody import RECEIPT_ISSUED
 from settlement.documents.kinds import TRADE
+from settlement.ledger.posting import MEMBER, RECEIVABLE
 from settlement.tables.base import member
 from settlement.tables.ledger import cash_transfer, ledger_account, ledger_entry, posting, trading_account
 
@@ -62,11 +63,16 @@ class Sources(NamedTuple):
     opening: Mapping[tuple[str, str], int]
     """Balances by account and asset, those of sub-accounts too."""
     closing: Mapping[tuple[str, str], int]
+    owed_before: Mapping[str, int]
+    """The amounts owed to the venue at the beginning, in fen, of the accounts that owed something."""
+    owed: Mapping[str, int]
     held_before: Mapping[tuple[str, str], Held]
     held: Mapping[tuple[str, str], Held]
     active: Sequence[str]
     """The accounts that had something at either end of the day, or that something moved."""
     movements: Mapping[str, Sequence[Mapping[str, Any]]]
+    claims: Mapping[str, Sequence[Mapping[str, Any]]]
+    """The entries that changed what an account owes the venue."""
     lots: Mapping[str, Sequence[Mapping[str, Any]]]
     differences: Mapping[str, Sequence[Mapping[str, Any]]]
     """The differences between engine and ledger at the end of the day that were taken over into the next one."""
@@ -82,7 +88,9 @@ async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
     members = select(member.c.member, member.c.name, member.c.name_zh)
     before = Day(day.day, day.first, day.first - 1)
     known = {row.account: row for row in await connection.execute(accounts)}
-    opening, closing = await _balances(connection, before.last), await _balances(connection, day.last)
+    opening, owed_before = await _balances(connection, before.last)
+    closing, owed = await _balances(connection, day.last)
+    claims = await _claims(connection, day)
     differences = await _differences(connection, day)
     corrections, corrected = await _corrections(connection, day)
     had = {owner_of(name) for balances in (opening, closing) for (name, _), balance in balances.items() if balance}
@@ -94,10 +102,23 @@ async def read(connection: AsyncConnection, day: Day, ended_at: int) -> Sources:
         {row[0]: (row[1], row[2]) for row in await connection.execute(members)},
         opening,
         closing,
+        owed_before,
+        owed,
         {(held.account, held.asset): held for held in await holdings_at(connection, before)},
         {(held.account, held.asset): held for held in await holdings_at(connection, day)},
-        sorted((had | differences.keys() | corrected | await _touched(connection, day)) & known.keys()),
+        sorted(
+            (
+                had
+                | owed_before.keys()
+                | claims.keys()
+                | differences.keys()
+                | corrected
+                | await _touched(connection, day)
+            )
+            & known.keys()
+        ),
         await _movements(connection, day),
+        claims,
         await _lots(connection, day, ended_at),
         differences,
         await tax_profiles.issuer(connection, day.day),
@@ -124,9 +145,25 @@ async def _corrections(connection: AsyncConnection, day: Day) -> tuple[dict[str,
     return dict(found), accounts
 
 
-async def _balances(connection: AsyncConnection, sequence: int) -> dict[tuple[str, str], int]:
+async def _balances(connection: AsyncConnection, sequence: int) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """Return the balances of the accounts after an event, and what those owe that owe something."""
     found = await balances_at(connection, sequence)
-    return {(row.name, row.asset): row.balance for row in found if row.kind == "member"}
+    balances = {(row.name, row.asset): row.balance for row in found if row.kind == MEMBER}
+    return balances, {row.name: -row.balance for row in found if row.kind == RECEIVABLE and row.balance}
+
+
+async def _claims(connection: AsyncConnection, day: Day) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the entries of the day that changed what accounts owe the venue; an amount above zero is owed more."""
+    query = select(ledger_entry, ledger_account.c.name, posting.c.amount)
+    query = query.join(posting, posting.c.sequence == ledger_entry.c.sequence)
+    query = query.join(ledger_account, ledger_account.c.account_id == posting.c.account_id)
+    within = ledger_entry.c.sequence.between(day.first, day.last)
+    query = query.where(within, posting.c.sequence.between(day.first, day.last), ledger_account.c.kind == RECEIVABLE)
+    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in await connection.execute(query.order_by(posting.c.sequence)):
+        record = {"sequence": row.sequence, "at": row.at, "kind": row.kind, "document": row.reference or ""}
+        found[row.name].append({**record, "amount": -row.amount})
+    return dict(found)
 
 
 async def _touched(connection: AsyncConnection, day: Day) -> set[str]:

@@ -85,6 +85,15 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "Please confirm this statement or object to it over the API; without an objection within {} working days after "
         "the trading day, or after the day on which it was made if that is later, it counts as accepted.",
     ),
+    "claim": ("应付交易所款项（元）", "Owed to the venue (CNY)"),
+    "claim_sheet": ("应付交易所款项", "Owed to the venue"),
+    "made": ("新增（减：撤销）", "Claims made, less ended"),
+    "collected": ("已收回", "Collected"),
+    "claim_note": (
+        "银行已退回的入金被使用后形成应付款；清偿之前本账户不得买入、出金和提货，可以卖出和撤单。",
+        "Money that the bank has taken back after it was used is owed. Until it is paid, the account may sell and "
+        "cancel; it does not buy, and neither money nor metal leaves it.",
+    ),
     "differences": (
         "账簿与交易系统日终差异（结转次日）",
         "Differences of ledger and engine, taken over into the next day",
@@ -290,6 +299,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "kind.correction": ("更正", "Correction"),
     "kind.fee_payout": ("手续费划付", "Payout of fees"),
     "kind.fee": ("费用账单", "Bill of fees"),
+    "kind.payment_claim": ("银行退汇追款", "Claim: payment taken back"),
     "kind.unidentified": ("未识别变动", "Without a document"),
 }
 

@@ -64,7 +64,7 @@ BUGS = (
     Bug("a statement forgets the fees", CONTENT, '"trading_fees": -traded', '"trading_fees": 0 * traded'),
     Bug("opening may differ from yesterday's closing", CONTENT, "if was != now and", "if False and"),
     Bug("pledged gold is not its owner's", CONTENT, '"total": mine + pledged + frozen', '"total": mine + frozen'),
-    Bug("what is frozen for orders is available", CONTENT, "available = balance - orders -", "available = balance -"),
+    Bug("what is frozen for orders is available", CONTENT, "if owed else balance - orders -", "if owed else balance -"),
     Bug("a lot that has left is in the statement", SOURCES, "WHERE newest.alive = 1", "WHERE newest.alive >= 0"),
     Bug("a member confirms what is another's", STATEMENTS, "member not in (None, row.member)", "member == ''"),
     Bug(

@@ -7,6 +7,7 @@ CASH = "ledger/cash.py"
 POSTING = "ledger/posting.py"
 PROOF = "banking/bank_reconciliation.py"
 RECEIVABLES = "reconciliation/receivables.py"
+CONTENT = "closing/statement_content.py"
 SENDER = "ledger/sender.py"
 WRITER = "service/writer.py"
 
@@ -78,6 +79,27 @@ BUGS = (
         PROOF,
         "SELECT u.cash_id, -claim_no FROM undone_money u JOIN claim USING (undone_no)\n    WHERE",
         "SELECT u.cash_id, -claim_no FROM undone_money u JOIN claim USING (undone_no)\n    WHERE false AND",
+    ),
+    Bug(
+        "a statement does not show what is owed", CONTENT, "in found.owed_before or account in found.claims:", "in ():"
+    ),
+    Bug(
+        "a statement has money available of who owes",
+        CONTENT,
+        "available = 0 if owed else balance",
+        "available = balance",
+    ),
+    Bug(
+        "a statement takes what was collected for a claim that has ended",
+        CONTENT,
+        'if record["kind"] == PAYMENT_CLAIM)',
+        "if True)",
+    ),
+    Bug(
+        "the statement of a member does not sum up what is owed",
+        CONTENT,
+        "_summed(claims)} if claims",
+        "_summed(claims)} if False",
     ),
     Bug("a receivable without a claim is no break", RECEIVABLES, "if figures[0] != figures[1]:", "if False:"),
     Bug("claims that are in force do not count", RECEIVABLES, "    return sum(owed.values())\n", "    return 0\n"),

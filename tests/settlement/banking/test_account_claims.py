@@ -1,8 +1,11 @@
 """A payment that the bank takes back after it was used is a claim, in ledger and engine, until it is collected."""
 
+import io
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
+import openpyxl
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +20,8 @@ from settlement.banking import bank_reconciliation, claims, deposits
 from settlement.banking.deposits import DepositMatch
 from settlement.closing import close as closing
 from settlement.closing import day as days
+from settlement.closing import statement_paper
+from settlement.closing.paper import Language
 from settlement.ledger import balances, cash, chain
 from settlement.ledger.sender import Sender
 from settlement.service.writer import Ledger
@@ -26,7 +31,7 @@ from tests.settlement.banking.mock_bank import MockBank, Payment
 from tests.settlement.banking.test_day_proof import Day
 from tests.settlement.banking.test_deposits import bank_of, booked, carried_out, differences
 from tests.settlement.banking.test_voids import moved, one_day, taken_in, voided, waiting
-from tests.settlement.closing.days import DAYS
+from tests.settlement.closing.days import DAYS, content_of, statement_of
 from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do, find_breaks, refused
 
 PAID = 100_000_00
@@ -159,6 +164,11 @@ async def test_a_payment_that_was_used_and_is_taken_back_is_a_claim_until_it_is_
     await do(exchange, chain.verify)
 
 
+def figures(claim: Mapping[str, Any]) -> tuple[int, ...]:
+    """The part of a statement about what is owed: at the beginning, what was added and collected, at the end."""
+    return claim["opening"], claim["made"], claim["collected"], claim["closing"]
+
+
 async def ended_day(exchange: SmallExchange, following: str) -> Day:
     """End and close a trading day."""
     await begin_day(exchange, following)
@@ -176,6 +186,25 @@ async def test_days_close_with_a_claim_in_force_and_after_it(exchange: SmallExch
     before = await do(exchange, bank_reconciliation.prove, first)
     assert (before.bank_fen, before.ledger_fen, before.breaks) == (50_000_00, 50_000_00, ())
     assert owed(exchange) == PAID, "the claim outlasts the day"
+    made, collected = "payment_claim:1", "cash:5"
+    (day,) = await do(exchange, days.over)
+    statement = await statement_of(exchange, "A.H", day.day.isoformat())
+    claim, changed = statement.content["claim"], [(made, PAID)]
+    assert figures(claim) == (0, PAID, 0, PAID)
+    assert [(each["document"], each["amount"]) for each in claim["changes"]] == changed
+    closing_cash = statement.content["cash"]["closing"]
+    assert (closing_cash["available"], closing_cash["withdrawable"], closing_cash["balance"] > 0) == (0, 0, True)
+    assert figures((await statement_of(exchange, "A", day.day.isoformat())).content["claim"]) == (0, PAID, 0, PAID)
+    assert "claim" not in (await content_of(exchange, "B.H"))
+    papers: tuple[tuple[Language, str, str], ...] = (
+        ("zh", "应付交易所款项", "银行退汇追款"),
+        ("en", "Owed to the venue", "Claim"),
+    )
+    for language, heading, said in papers:
+        assert statement_paper.render(statement, language)[:5] == b"%PDF-"
+        book = openpyxl.load_workbook(io.BytesIO(statement_paper.workbook(statement, language)))
+        rows = list(book[heading].values)
+        assert (str(rows[5][1]).startswith(said), rows[5][2], float(rows[5][3])) == (True, made, 100_000.0)
     assert "CLAIM" in await order(exchange, "A.H", terms.BUY, 1)
     await sell(exchange, 83)
     _, again = await booked(exchange, bank, Payment(50_000_00, "A.H"))
@@ -185,6 +214,11 @@ async def test_days_close_with_a_claim_in_force_and_after_it(exchange: SmallExch
     second = await ended_day(exchange, DAYS[1])
     after = await do(exchange, bank_reconciliation.prove, second)
     assert (after.bank_fen, after.ledger_fen, after.breaks) == (100_000_00, 100_000_00, ())
+    claim = (await content_of(exchange, "A.H"))["claim"]
+    assert figures(claim) == (PAID, 0, -PAID, 0)
+    assert [(each["document"], each["amount"]) for each in claim["changes"]] == [(collected, -PAID)]
+    await ended_day(exchange, DAYS[2])
+    assert "claim" not in (await content_of(exchange, "A.H"))
     again_first = await do(exchange, bank_reconciliation.prove, first, before.known)
     assert again_first.content() == before.content(), "whatever came later"
     assert await find_breaks(exchange) == ()
