@@ -11,6 +11,10 @@ grade  evidence
 1      a payment out without such a reference went to the account and name of an order that was in a file by that day
 =====  ===================================================================================
 
+The day is evidence, too, where the money has one: that of the payment file which ordered it. Of one grade the money
+whose day is the nearest goes first, orders to one payee are paid in the order of their days, and the reason of a match
+names how far apart the two days are. Money of several accounts is never told apart by days alone.
+
 Of each grade one payment and one money come first, then one payment that is all open money of its reference (a payment
 file booked as one), then all open payments of one reference that are one money, then all that are all. By account and
 name alone several orders may be meant: they are matched if all are of one trading account and as many as the payments,
@@ -69,7 +73,7 @@ _ONE_TO_ONE: Final = text(
     OPEN
     + """
 , candidate AS (
-    SELECT i.item_no, i.day, m.cash_id, m.owner, m.bank_reference,
+    SELECT i.item_no, i.day, m.cash_id, m.owner, m.bank_reference, m.sent_on, abs(i.day - m.sent_on) AS days,
         CASE WHEN i.bank_reference = m.reference THEN 3 WHEN i.reference = m.reference THEN 2 ELSE 1 END AS grade
     FROM item i JOIN money m ON m.amount = i.amount_fen
     WHERE m.reference IN (i.bank_reference, i.reference)
@@ -79,12 +83,14 @@ _ONE_TO_ONE: Final = text(
     FROM candidate
 ), ranked AS (
     SELECT *, count(*) OVER (PARTITION BY item_no) AS orders, count(*) OVER (PARTITION BY cash_id) AS payments,
-        row_number() OVER (PARTITION BY item_no ORDER BY cash_id) AS place,
-        row_number() OVER (PARTITION BY cash_id ORDER BY day, item_no) AS turn,
+        row_number() OVER (
+            PARTITION BY item_no ORDER BY CASE WHEN grade > 1 THEN days END, sent_on, cash_id
+        ) AS place,
+        row_number() OVER (PARTITION BY cash_id ORDER BY CASE WHEN grade > 1 THEN days END, day, item_no) AS turn,
         min(owner) OVER (PARTITION BY item_no) = max(owner) OVER (PARTITION BY item_no) AS of_one
     FROM best WHERE grade = of_item AND grade = of_money
 )
-SELECT item_no, cash_id, bank_reference, grade FROM ranked
+SELECT item_no, cash_id, bank_reference, grade, days FROM ranked
 WHERE CASE WHEN grade > 1 THEN place = 1 AND turn = 1 ELSE of_one AND orders = payments AND place = turn END
 ORDER BY item_no, cash_id
 """
@@ -125,16 +131,26 @@ _GROUPS: Final = text(
     FROM party p JOIN money m ON m.payee_account = p.account AND m.payee_name = p.name AND m.sent_on <= p.day
     GROUP BY p.items, p.day, p.amount HAVING sum(m.amount) = p.amount AND min(m.owner) = max(m.owner)
 )
-SELECT items, money, grade, key, payment_file_no, day FROM (
+, found AS (
     SELECT i.items, m.money, i.grade, i.key, m.payment_file_no, i.day
     FROM items i JOIN moneys m USING (key, comes) WHERE i.amount = m.amount
     UNION ALL
     SELECT items, money, 1, '', NULL, day FROM due WHERE least(cardinality(items), cardinality(money)) = 1
-) found
-WHERE cardinality(items) + cardinality(money) > 2
-ORDER BY grade DESC, cardinality(items), cardinality(money), day, items, money
+), ranked AS (
+    SELECT *, row_number() OVER (
+        ORDER BY grade DESC, cardinality(items), cardinality(money), day, items, money, payment_file_no
+    ) AS place FROM found WHERE cardinality(items) + cardinality(money) > 2
+), part AS (
+    SELECT place, 1 AS side, unnest(items) AS number FROM ranked
+    UNION ALL SELECT place, 2, unnest(money) FROM ranked
+), first AS (
+    SELECT place, place = min(place) OVER (PARTITION BY side, number) AS first FROM part
+)
+SELECT items, money, grade, key, payment_file_no FROM ranked
+WHERE place IN (SELECT place FROM first GROUP BY place HAVING bool_and(first)) ORDER BY place
 """
 )
+"""The groups that go before every other one with a payment or money of theirs: the stronger and smaller ones first."""
 _ASKED: Final[Mapping[str, Any]] = {
     "used": list(BANK_REFERENCE_USED),
     "undoing": list(CASH_COUNTS),
@@ -157,22 +173,30 @@ def open_now(items: list[int] | None = None, money: list[int] | None = None) -> 
 
 
 async def recorded(connection: AsyncConnection, but: Iterable[int] = ()) -> list[Match]:
-    """Return which open payments, except some, are recorded money; no payment and no money is in two matches."""
+    """Return which open payments, except some, are recorded money; no payment and no money is in two matches.
+
+    Groups are found in rounds: what a round has matched is gone in the next one, until there is none.
+    """
     left_out = sorted(but)
     found = [
-        Match((row.item_no,), (row.cash_id,), EVIDENCE[row.grade].format(row.bank_reference))
+        Match((row.item_no,), (row.cash_id,), EVIDENCE[row.grade].format(row.bank_reference) + _days(row.days))
         for row in await connection.execute(_ONE_TO_ONE, open_now(left_out))
     ]
-    items = {*left_out, *(number for match in found for number in match.items)}
-    money = {number for match in found for number in match.cash}
-    known = open_now(sorted(items), sorted(money))
-    for row in await connection.execute(_GROUPS, {**known, "message": MESSAGE}):
-        # The stronger and smaller groups come first; what they took is gone.
-        if items.isdisjoint(row.items) and money.isdisjoint(row.money):
-            items.update(row.items)
-            money.update(row.money)
-            found.append(Match(tuple(row.items), tuple(row.money), _why(row)))
-    return found
+    while True:
+        items = {*left_out, *(number for match in found for number in match.items)}
+        money = {number for match in found for number in match.cash}
+        known = {**open_now(sorted(items), sorted(money)), "message": MESSAGE}
+        groups = [
+            Match(tuple(row.items), tuple(row.money), _why(row)) for row in await connection.execute(_GROUPS, known)
+        ]
+        if not groups:
+            return found
+        found += groups
+
+
+def _days(days: int | None) -> str:
+    """Return how far a payment's day is from that of the money, where it has one and they differ."""
+    return "" if not days else f", {days} day{'s' * (days > 1)} apart"
 
 
 def _why(row: Row[Any]) -> str:

@@ -63,7 +63,9 @@ _NEAR: Final = (
             AND (there.reference, there.name, there.account) = (here.reference, here.name, here.account)
     )
 )
-SELECT c.item_no, row_number() OVER (PARTITION BY c.item_no ORDER BY c.why, c.money) AS choice, c.why, c.money,
+SELECT c.item_no, row_number() OVER (PARTITION BY c.item_no ORDER BY c.why, (
+        SELECT max(abs(i.day - m.sent_on)) FROM money m WHERE m.cash_id = ANY(c.money)
+    ), c.money) AS choice, c.why, c.money,
     i.day, i.amount_fen, i.reference, i.name, i.account,
     (SELECT string_agg(DISTINCT m.owner, ', ') FROM money m WHERE m.cash_id = ANY(c.money)) AS owners
 FROM choice c JOIN item i USING (item_no)

@@ -70,6 +70,8 @@ PAYEES = "payees.py"
 STATES = "withdrawal_states.py"
 WITHDRAWALS = "withdrawals.py"
 MATCHING = "matching.py"
+NAMED = "named_accounts.py"
+RETURNS = "returns.py"
 NEAR = "near_ties.py"
 TIES = "ties.py"
 
@@ -185,11 +187,20 @@ BANKING_BUGS = (
         "HAVING sum(m.amount) = p.amount AND",
         "HAVING min(m.amount) = p.amount AND",
     ),
+    Bug("orders are paid in the order of their numbers", MATCHING, "days END, sent_on, cash_id", "days END, cash_id"),
+    Bug("a return means the nearest payment of anybody", RETURNS, "WHERE nearest OR NOT of_one", "WHERE nearest"),
+    Bug("a return may mean any of one account's payments", RETURNS, "WHERE nearest OR NOT of_one", "WHERE true"),
+    Bug("a number of the bank in a text is no evidence", RETURNS, "position(p.bank_reference IN r.said) > 0", "false"),
+    Bug("what was taken back is taken back again", RETURNS, "WHERE again.against_item = p.item_no", "WHERE false"),
+    Bug("two returns of one payment are both taken back", DEPOSITS, "choices[0].original not in taken", "True"),
+    Bug("an ended virtual account counts one day more", NAMED, "x.from_day <= p.day", "x.from_day < p.day"),
+    Bug("of several accounts one is chosen", DEPOSITS, "or named.accounts > 1:", "or named.accounts > 9:"),
+    Bug("a reference of the bank is used twice", DEPOSITS, "    used.add(fold(reference))\n", ""),
     Bug(
         "money is in two matches",
         MATCHING,
-        "items.isdisjoint(row.items) and money.isdisjoint(row.money)",
-        "items.isdisjoint(row.items)",
+        "HAVING bool_and(first)",
+        "HAVING bool_or(first)",
     ),
     Bug(
         "money of another member is chosen by one person", TIES, "and len(owners) == 1 and", "and len(owners) >= 1 and"

@@ -122,8 +122,8 @@ BUGS = (
     Bug(
         "payments to a virtual account that has ended are credited",
         DEPOSITS,
-        "end is not None and end <= row.day",
-        "end is not None and end > row.day",
+        "if named.ended_from is not None:",
+        "if False:",
     ),
     Bug(
         "entries that may be others are taken for known",

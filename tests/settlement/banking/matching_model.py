@@ -43,16 +43,25 @@ class Matcher:
     def ties(self) -> list[Tie]:
         """Return all ties."""
         found = list(self._pairs())
-        items = {number for tie in found for number in tie[0]}
-        money = {number for tie in found for number in tie[1]}
-        self.items = [one for one in self.items if one.number not in items]
-        self.money = [one for one in self.money if one.number not in money]
+        made = found
+        while made:
+            items = {number for tie in made for number in tie[0]}
+            money = {number for tie in made for number in tie[1]}
+            self.items = [one for one in self.items if one.number not in items]
+            self.money = [one for one in self.money if one.number not in money]
+            made = list(self._round())
+            found = found + made
+        return sorted(found)
+
+    def _round(self) -> Iterator[Tie]:
+        """Yield the groups that go before every other one with a payment or money of theirs."""
+        items: set[int] = set()
+        money: set[int] = set()
         for _, tie in sorted(self._groups()):
             if not items & set(tie[0]) and not money & set(tie[1]):
-                items |= set(tie[0])
-                money |= set(tie[1])
-                found.append(tie)
-        return sorted(found)
+                yield tie
+            items |= set(tie[0])
+            money |= set(tie[1])
 
     def _unnamed(self, item: Item) -> bool:
         named = item.reference in self.orders

@@ -257,6 +257,46 @@ async def test_a_return_that_may_mean_several_payments_is_not_guessed(exchange: 
     assert (found.how, found.why) == (None, "it may take back any of the payments 1, 2")
 
 
+async def test_days_tell_payments_of_one_account_apart_and_never_those_of_several(exchange: SmallExchange) -> None:
+    bank = await bank_of(exchange)
+    for day in (("A.H", "A.H"), ("A.H", "B.H")):
+        await carried_out(exchange, *await booked(exchange, bank, *(Payment(500, to, "Same", "6222") for to in day)))
+    await carried_out(exchange, *await booked(exchange, bank, Payment(700, "A.H", "Same", "7111")))
+    await carried_out(exchange, *await booked(exchange, bank, Payment(700, "A.H", "Same", "7111")))
+    of_several, of_one = await booked(
+        exchange,
+        bank,
+        Payment(-500, "", "Same", "6222", reversal=True),
+        Payment(-700, "", "Same", "7111", reversal=True),
+    )
+    assert (of_several.how, of_several.why) == (None, "it may take back any of the payments 1, 2, 3, 4")
+    assert (of_one.how, of_one.why) == ("RETURN", "it takes back payment 6"), "the newest one is the nearest"
+
+
+async def test_payments_under_one_number_of_the_bank_are_proposed_under_two(exchange: SmallExchange) -> None:
+    bank = await bank_of(exchange)
+    paid = (Payment(500, "A.H", number="N-1"), Payment(600, "B.H", number="N-1"))
+    found = await booked(exchange, bank, *paid)
+    seen = [(await do(exchange, proposals.find, one.proposal or 0)).summary["bank_reference"] for one in found]
+    assert seen == ["N-1", "N-1 payment 2"]
+
+
+async def test_returns_of_one_payment_take_it_back_once(exchange: SmallExchange) -> None:
+    """One that could mean two payments is clear once another return has taken one of them back."""
+    bank = await bank_of(exchange)
+    paid = (Payment(500, "A.H", "Same", "6222"), Payment(500, "B.H", "Same", "6222"))
+    await carried_out(exchange, *await booked(exchange, bank, *paid))
+    unclear, clear, again = await booked(
+        exchange,
+        bank,
+        Payment(-500, "", "Same", "6222", reversal=True),
+        Payment(-500, "B.H", "Same", "6222", reversal=True),
+        Payment(-500, "B.H", "Other", "6333", reversal=True),
+    )
+    assert [one.why for one in (unclear, clear)] == ["it takes back payment 1", "it takes back payment 2"]
+    assert again.why == "it takes back no payment here"
+
+
 async def test_a_withdrawal_that_comes_back_is_the_members_again(exchange: SmallExchange) -> None:
     bank = await bank_of(exchange)
     await carried_out(exchange, *await booked(exchange, bank, Payment(500, "A.H")))

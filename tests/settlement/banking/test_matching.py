@@ -12,7 +12,7 @@ from tests.settlement.banking.bank_days import NAME, statement
 from tests.settlement.banking.mock_bank import ACCOUNT, MockBank, Payment
 from tests.settlement.banking.test_payouts import PAYEE, ordered
 from tests.settlement.commands import clerk
-from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, refused
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, do, find_breaks, refused, rewrite
 
 TO = PAYEE.account.replace(" ", "")
 
@@ -46,7 +46,8 @@ async def test_a_payment_without_a_reference_is_known_by_account_and_name(
         found = (await statement(exchange, bank, one))[-1]
         assert found.how is None, one
     found = (await statement(exchange, bank, Payment(-20_000, "", NAME, TO)))[-1]
-    assert (found.how, found.why) == ("RECORDED", f"money with the reference {name}, by amount, account and name")
+    why = f"money with the reference {name}, by amount, account and name, 4 days apart"
+    assert (found.how, found.why) == ("RECORDED", why), "the day is evidence, too"
 
 
 async def test_the_stronger_evidence_decides(exchange: SmallExchange, bank: MockBank) -> None:
@@ -56,6 +57,18 @@ async def test_the_stronger_evidence_decides(exchange: SmallExchange, bank: Mock
     assert one.why == f"money with the reference {second}"
     assert two.why == f"money with the reference {first}, by amount, account and name"
     assert await differences(exchange) == []
+
+
+async def test_orders_of_one_account_are_paid_in_the_order_of_their_days(
+    exchange: SmallExchange, bank: MockBank
+) -> None:
+    """The second order was in a file a day before the first."""
+    (first,), (second,) = await sent(exchange, bank, 20_000), await sent(exchange, bank, 20_000)
+    await rewrite(exchange, "ALTER TABLE payment_file DISABLE TRIGGER append_only")
+    await rewrite(exchange, "UPDATE payment_file SET at = at - 86400000 WHERE payment_file_no = 2")
+    one, two = await statement(exchange, bank, Payment(-20_000, "", NAME, TO), Payment(-20_000, "", NAME, TO))
+    assert one.why.startswith(f"money with the reference {second}, by amount, account and name")
+    assert two.why.startswith(f"money with the reference {first}, by amount, account and name")
 
 
 async def test_a_near_tie_is_shown_and_not_decided(exchange: SmallExchange, bank: MockBank) -> None:
