@@ -28,7 +28,7 @@ from settlement.service.writer import Ledger
 from settlement.tables.banking import payment_claim
 from settlement.tables.ledger import ledger_account, ledger_entry, posting
 from tests.settlement.banking.mock_bank import MockBank, Payment
-from tests.settlement.banking.test_day_proof import Day
+from tests.settlement.banking.test_day_proof import Day, ended
 from tests.settlement.banking.test_deposits import bank_of, booked, carried_out, differences
 from tests.settlement.banking.test_voids import moved, one_day, taken_in, voided, waiting
 from tests.settlement.closing.days import DAYS, content_of, statement_of
@@ -130,8 +130,10 @@ async def test_a_payment_that_was_used_and_is_taken_back_is_a_claim_until_it_is_
     assert await receivable(exchange) == -PAID
     assert (await differences(exchange), await find_breaks(exchange)) == ([], ())
 
+    sent = len(await exchange.engine_runner.journal.read(BEGINNING))
     await restart(exchange)
     await exchange.round_trip()
+    assert len(await exchange.engine_runner.journal.read(BEGINNING)) == sent, "the engine has it"
     why = "CLAIM: account A.H owes 100000.00 CNY; until that is paid it may sell and cancel"
     assert await order(exchange, "A.H", terms.BUY, 1) == why
     await exchange.engine_runner.run(AccountClaim("A.H", 0, "payment_claim:9", "somebody"))
@@ -181,7 +183,11 @@ async def ended_day(exchange: SmallExchange, following: str) -> Day:
 
 async def test_days_close_with_a_claim_in_force_and_after_it(exchange: SmallExchange) -> None:
     bank, found = await used_and_returned(exchange)
+    early = await ended(exchange, bank)
+    without = await do(exchange, bank_reconciliation.prove, early)
+    assert [one.subject for one in without.breaks] == ["payment:3"]
     await exchange.round_trip()
+    assert (await do(exchange, bank_reconciliation.prove, early, without.known)).content() == without.content()
     first = await ended_day(exchange, DAYS[0])
     before = await do(exchange, bank_reconciliation.prove, first)
     assert (before.bank_fen, before.ledger_fen, before.breaks) == (50_000_00, 50_000_00, ())
