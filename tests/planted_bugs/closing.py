@@ -283,6 +283,7 @@ BUGS = (
         "a time stamp is kept without a check of its roots", STAMPS, "if roots else _time_in", "if False else _time_in"
     ),
     Bug("a file of the archive is written anew", ARCHIVE, "if file.read_bytes() != data:", "if False:"),
+    Bug("facts that were altered are not noticed", RECORDS, "row.facts)) != row.input_hash", "row.facts)) == b''"),
     Bug("a changed output is not noticed", RECORDS, "bytes.fromhex(digest(row.output)) != row.output_hash", "False"),
     Bug(
         "deals make the closing price",

@@ -75,6 +75,5 @@ BUGS = (
         "a.account_id <= :account_id AND ",
         "",
     ),
-    Bug("facts that were altered are not noticed", RECORDS, "row.facts)) != row.input_hash", "row.facts)) == b''"),
     Bug("a kept fact is said to be computed", RECORDS, "ANEW if not kept else", "ANEW if kept else"),
 )

@@ -61,12 +61,6 @@ BUGS = (
         "there.join(here, same, isouter=True)",
     ),
     Bug(
-        "a lot that a pledge names need not be locked",
-        THREE_WAY,
-        "case((lock.lock_id.is_(None), 0), else_=1)",
-        "case((lock.lock_id.is_(None), 1), else_=1)",
-    ),
-    Bug(
         "a balance without postings is not compared",
         THREE_WAY,
         "query = query.outerjoin(part,",
