@@ -133,8 +133,8 @@ class Exchange:
         await self.run([AccountOpen(name, name.partition(".")[0], owner=name) for name in (*self.accounts, "VENUE.H")])
         await self.post()
         async with self.engine.begin() as connection:
-            for name, permission in ((ONE, "settle"), (OTHER, "warehouse"), (RISK, "operate")):
-                await registry.add_staff(connection, "bench", name, name, [permission])
+            for name, granted in ((ONE, "settle"), (OTHER, "settle warehouse"), (RISK, "operate")):
+                await registry.add_staff(connection, "bench", name, name, granted.split())
             await warehouses.add(connection, ONE, "XM1", "Warehouse one", "Xiamen")
             await scales.add(connection, ONE, "SCALE-1", "XM1", 1, 3_000_000, "CAL-1", FAR)
             await laboratories.add(connection, ONE, "LAB-A", "Laboratory A", ["CNAS"], "L-A", (PAST, FAR))

@@ -93,6 +93,7 @@ ONE_ANSWER: Final = {
     "clerk bank match": OUTCOME,
     "clerk bank pay-answer": OUTCOME,
     "clerk bank profiles": WITH_PROGRAM,
+    "clerk bank payment-tables": WITH_PROGRAM,
     "clerk bank reconcile": OUTCOME,
     "clerk bank statement": ONE_ROW,
     "clerk break show": ONE_ROW,
