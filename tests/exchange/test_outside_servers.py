@@ -1,5 +1,6 @@
 """The whole exchange on servers that are not embedded: a real Redis over TCP with a password, and a PostgreSQL."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,19 @@ from goldx.hosting.settings import Settings
 from goldx.hosting.supervisor import Supervisor
 from goldx.streams import redis_client
 from goldx.streams.keys import Keys
+from goldx.timetable import calendar
+from goldx.timetable.venue_time import today
 
 
 @pytest.mark.campaign
 async def test_the_exchange_is_the_same_on_outside_servers(folder: Path, outside_redis: str, database_url: str) -> None:
+    days = calendar.draft(today() - timedelta(days=9), today() + timedelta(days=60), "N")
+    (folder / "calendar.csv").write_text(calendar.write(days))
     settings = Settings(
         data_dir=folder / "data",
         redis_url=outside_redis,
         database_url=database_url,
+        calendar_file=folder / "calendar.csv",
         shard="outside",
         gateway_port=0,
         console_port=0,

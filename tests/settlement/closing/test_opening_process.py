@@ -76,7 +76,7 @@ async def test_the_next_day_opens_after_the_close_by_itself_or_by_two_people(
     await market.move_to("2026-11-24 08:40:00")
     async with engine.begin() as connection:
         for name in PEOPLE:
-            await registry.add_staff(connection, "test", name, name, ["operate", "settle"])
+            await registry.add_staff(connection, "test", name, name, ["operate", "settle", "warehouse"])
     async with Supervisor(settings, services=("engine", "settlement", "timetable")) as supervisor:
         await market.give(commands.InstrumentDefine(SYMBOL), commands.MarketEndDay("2026-11-24"))
         await market.move_to("2026-11-24 10:00:00")
