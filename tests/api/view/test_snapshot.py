@@ -160,8 +160,17 @@ def test_a_restored_view_goes_on_as_the_one_that_was_written_down(seed: int) -> 
 
 
 def test_trades_can_be_resumed_from_before_the_snapshot() -> None:
+    """One sequence has enough trades, unless accounts that owe something buy nothing in most of it."""
+    traded = 0
+    for seed in SEEDS:
+        traded += resumed_trades(seed) if traded <= 20 else 0
+    assert traded > 20
+
+
+def resumed_trades(seed: int) -> int:
+    """Return how many trades are read after a sequence, the same from the view and from its copy."""
     view = View()
-    for frame, _ in frames(SEEDS[0], STEPS):
+    for frame, _ in frames(seed, STEPS):
         view.apply(frame, none_waiting)
     copy = copy_of(view)
     traded = 0
@@ -171,7 +180,7 @@ def test_trades_can_be_resumed_from_before_the_snapshot() -> None:
         copy.markets[symbol].trades_channel.subscribe(second, 0)
         assert first.messages == second.messages
         traded += len(first.messages)
-    assert traded > 20
+    return traded
 
 
 def test_a_snapshot_that_is_not_whole_or_of_another_program_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
