@@ -42,16 +42,17 @@ class Matcher:
 
     def ties(self) -> list[Tie]:
         """Return all ties."""
-        found = list(self._pairs())
-        made = found
-        while made:
+        made = list(self._pairs())
+        found = made
+        while True:
             items = {number for tie in made for number in tie[0]}
             money = {number for tie in made for number in tie[1]}
             self.items = [one for one in self.items if one.number not in items]
             self.money = [one for one in self.money if one.number not in money]
             made = list(self._round())
+            if not made:
+                return sorted(found)
             found = found + made
-        return sorted(found)
 
     def _round(self) -> Iterator[Tie]:
         """Yield the groups that go before every other one with a payment or money of theirs."""

@@ -3,6 +3,7 @@
 import secrets
 from random import Random
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -124,8 +125,14 @@ async def read(connection: AsyncConnection) -> Matcher:
     return Matcher(items, money, orders)
 
 
-async def test_generated_payments_are_matched_as_the_model_does(exchange: SmallExchange, bank: MockBank) -> None:
-    seed = secrets.randbelow(2**32)
+GROUPS_ALONE = 1446505634
+"""A sequence with a day on which no single payment is money of its own, but groups are."""
+
+
+@pytest.mark.parametrize("seed", [GROUPS_ALONE, secrets.randbelow(2**32)], ids=["groups", "new"])
+async def test_generated_payments_are_matched_as_the_model_does(
+    exchange: SmallExchange, bank: MockBank, seed: int
+) -> None:
     print("seed", seed)
     dice = Random(seed)
     await recorded(exchange, dice)
