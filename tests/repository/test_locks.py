@@ -2,25 +2,28 @@
 
 import re
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+def locked(lock: str) -> list[Requirement]:
+    """Return what a lock installs for this Python on Linux."""
+    lines = (REQUIREMENTS / f"{lock}.lock").read_text().splitlines()
+    found = [Requirement(line.rstrip(" \\")) for line in lines if not line.startswith((" ", "#"))]
+    return [pin for pin in found if pin.marker is None or pin.marker.evaluate()]
+
+
 def pins(lock: str) -> dict[str, str]:
     """Return the version of every package, by name, that a lock installs for this Python on Linux."""
-    found = {}
-    for line in (REQUIREMENTS / f"{lock}.lock").read_text().splitlines():
-        if not line.startswith((" ", "#")):
-            pin = Requirement(line.rstrip(" \\"))
-            if pin.marker is None or pin.marker.evaluate():
-                found[pin.name] = str(pin.specifier).removeprefix("==")
-    return found
+    return {pin.name: str(pin.specifier).removeprefix("==") for pin in locked(lock)}
 
 
 def required(name: str) -> list[Requirement]:
@@ -50,6 +53,21 @@ def test_the_image_is_compiled_as_the_tests_are() -> None:
     shared = developed.keys() & compiling.keys()
     assert "mypy" in shared
     assert {name: developed[name] for name in shared} == {name: compiling[name] for name in shared}
+
+
+@pytest.mark.parametrize("lock", ["runtime", "dev"])
+def test_a_lock_names_the_extras_that_its_packages_ask_for(lock: str) -> None:
+    """Where hashes are required, pip refuses ``coverage==7``: pytest-cov asks for ``coverage[toml]``."""
+    named = {canonicalize_name(pin.name): pin.extras for pin in locked(lock)}
+    asked = 0
+    for pin in locked(lock):
+        for line in requires(pin.name) or ():
+            wanted = Requirement(line)
+            extras = pin.extras or {""}
+            if wanted.extras and (wanted.marker is None or any(wanted.marker.evaluate({"extra": e}) for e in extras)):
+                assert wanted.extras <= named[canonicalize_name(wanted.name)], f"{pin} asks for {wanted}"
+                asked += 1
+    assert asked
 
 
 @pytest.mark.parametrize("lock", sorted(path.name for path in REQUIREMENTS.glob("*.lock")))
