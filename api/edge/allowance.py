@@ -25,7 +25,7 @@ class TokenBucket:
     def take(self, now: float, cost: int = 1) -> int:
         """Return 0 and count a request, or return the milliseconds after which it is allowed."""
         self._fill(now)
-        needed = max(1, min(cost, self._burst))
+        needed = 1 if cost == 1 else max(1, min(cost, self._burst))
         if self._tokens >= needed:
             self._tokens -= cost
             return 0
@@ -46,7 +46,8 @@ class TokenBucket:
         self._tokens = max(-self._rate, self._tokens - cost)
 
     def _fill(self, now: float) -> None:
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        tokens = self._tokens + (now - self._at) * self._rate
+        self._tokens = tokens if tokens < self._burst else self._burst
         self._at = now
 
 

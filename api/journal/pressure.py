@@ -128,6 +128,8 @@ class Pressure:
         them, and others always find places. A session may have as many as its member has left. ``spare`` are the places
         beyond those of orders. The venue (None) has no share.
         """
+        if self.waiting * 3 < MAX_WAITING:
+            return None  # no share can be full
         free = MAX_WAITING + spare - self.waiting
         if free <= 0:
             return self.overloaded

@@ -12,6 +12,7 @@ Commands that come faster than they can be appended, or while the journal cannot
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
@@ -65,15 +66,17 @@ FILLER: Final = OrderCancel("-")
 A frame without events is not published, and nobody would learn that it has been applied. So a frame that might have no
 events gets this command, which has one.
 """
-REFUSED_ON_FULL_DISK: Final = (
-    OrderPlace,
-    OrderReplace,
-    QuoteSet,
-    DealPropose,
-    DealAccept,
-    RfqCreate,
-    RfqQuote,
-    RfqAccept,
+REFUSED_ON_FULL_DISK: Final = frozenset(
+    (
+        OrderPlace,
+        OrderReplace,
+        QuoteSet,
+        DealPropose,
+        DealAccept,
+        RfqCreate,
+        RfqQuote,
+        RfqAccept,
+    )
 )
 """Commands that are not taken while the journal's disk is nearly full, besides mass quotes that do more than cancel.
 
@@ -92,7 +95,7 @@ class _Frame:
 
     __slots__ = ("answers", "shares", "since")
 
-    def __init__(self, answers: list[Answer], shares: list[Share | None], since: int) -> None:
+    def __init__(self, answers: Sequence[Answer], shares: Sequence[Share | None], since: int) -> None:
         self.answers = answers
         self.shares = shares
         self.since = since
@@ -160,7 +163,7 @@ class Sequencer:
         pressure = self._pressure
         if not self.available:
             raise pressure.refusal(self._trouble or pressure.unreachable())
-        places = isinstance(command, REFUSED_ON_FULL_DISK) or (
+        places = type(command) in REFUSED_ON_FULL_DISK or (
             isinstance(command, QuoteMass) and not command.only_cancels()
         )
         spare = 0 if places else CANCEL_PLACES
@@ -254,14 +257,13 @@ class Sequencer:
             self._early.setdefault(position, []).append(outcome)
 
     async def _append(self, taken: list[tuple[AnyCommand, Answer, Share | None]]) -> None:
-        commands = tuple(command for command, _, _ in taken)
+        commands: tuple[AnyCommand, ...]
+        commands, answers, shares = zip(*taken, strict=True)
         if not any(isinstance(command, ALWAYS_WITH_EVENTS) for command in commands):
             commands += (FILLER,)
         data = self._frame_writer.make(commands)
         after = max(self._last, self._position())
-        frame = self._appending = _Frame(
-            [answer for _, answer, _ in taken], [share for _, _, share in taken], self._pressure.checks
-        )
+        frame = self._appending = _Frame(answers, shares, self._pressure.checks)
         try:
             if not self._connection.connected:
                 await self._connect()
@@ -290,9 +292,9 @@ class Sequencer:
             self._frame_writer.arrived()
             self._frames[position] = frame
             if (early := self._early.get(position)) is not None:
-                answers = self.take_waiting(position, len(early))
-                self._half_answered = position, answers
-                for answer, outcome in zip(answers, early, strict=False):
+                waiting = self.take_waiting(position, len(early))
+                self._half_answered = position, waiting
+                for answer, outcome in zip(waiting, early, strict=False):
                     answer(outcome)
         self._early.clear()
 
@@ -346,13 +348,13 @@ class Sequencer:
         waiting, self._pending = self._pending, []
         self._refuse([answer for _, answer, _ in waiting], [share for _, _, share in waiting], trouble)
 
-    def _count_answered(self, shares: list[Share | None]) -> None:
+    def _count_answered(self, shares: Sequence[Share | None]) -> None:
         self._pressure.answered(len(shares))
-        for share in shares:
+        for share, count in Counter(shares).items():
             if share is not None:
-                share.add(-1)
+                share.add(-count)
 
-    def _refuse(self, answers: list[Answer], shares: list[Share | None], why: str) -> None:
+    def _refuse(self, answers: Sequence[Answer], shares: Sequence[Share | None], why: str) -> None:
         self._count_answered(shares)
         for answer in answers:
             answer(self._pressure.refusal(why))

@@ -61,7 +61,8 @@ class Quick:
         try:
             session.limit(command.method)
             self._sequencer.submit(command, partial(self._answer, session, call.id, command), session.share)
-            self._targets.took(command)
+            if isinstance(command, OrderPlace):
+                self._targets.expect((command.account, command.client_order_id))
         except Refusal as refusal:
             _request(session, call.id, command).refuse(refusal)
         return True
@@ -98,7 +99,8 @@ class Quick:
         )
 
     def _answer(self, session: Session, number: int, command: OrderPlace | OrderCancel, outcome: Any) -> None:
-        self._targets.answered(command)
+        if isinstance(command, OrderPlace):
+            self._targets.forget((command.account, command.client_order_id))
         result = None if isinstance(outcome, Refusal) else self._result(command, outcome)
         if result is None:
             self._trading.answer(_request(session, number, command), command, outcome)

@@ -52,6 +52,8 @@ ROWS_OF_A_UNIT: Final = 20
 """Rows of an answer, or messages of a channel, that cost one unit."""
 MAX_BACKLOG_BYTES: Final = 128 << 10
 """The number of waiting messages above which no more are read."""
+STEP_MESSAGES: Final = 16
+"""The plain orders and cancels that are handled in one step, as each of them takes some microseconds."""
 PAUSE_SECONDS: Final = 0.1
 """The time for which a session is not read that keeps sending requests beyond its rate limit."""
 
@@ -128,23 +130,33 @@ class Session:
             self._stop_reading()
 
     def _step(self) -> bool:
-        """Handle the next message, or the next request of a batch, and return whether there is more to do now."""
+        """Handle the next plain orders and cancels, the next other message, or the next request of a batch.
+
+        Returns whether there is more to do now.
+        """
         if self.ended or (self._batch is None and not self._waiting):
             return self._finish()
-        if self._batch is not None:
-            if not self._batch.step():
-                self._batch = None
-        else:
-            data = self._waiting.popleft()
-            if not self._fast_path(self, data):
-                self._batch = rpc.handle(data, self.send, self._call, self.bill)
-                if self._batch is not None:
-                    self._batch.wake = partial(self._wake, self._batch)
+        if self._batch is None:
+            self._handle_next()
+        elif not self._batch.step():
+            self._batch = None
         if self.bucket.is_exhausted(self._clock()):
             self._stop_reading()
             self._turns.after(PAUSE_SECONDS, partial(self._turns.later, self._step))
             return False
         return True if self._batch is not None or self._waiting else self._finish()
+
+    def _handle_next(self) -> None:
+        waiting, fast_path = self._waiting, self._fast_path
+        for _ in range(min(STEP_MESSAGES, len(waiting))):
+            data = waiting.popleft()
+            if not fast_path(self, data):
+                self._batch = rpc.handle(data, self.send, self._call, self.bill)
+                if self._batch is not None:
+                    self._batch.wake = partial(self._wake, self._batch)
+                return
+            if not waiting:
+                return  # also where the answer to a message has ended the session
 
     def _finish(self) -> bool:
         self._working = False
@@ -212,7 +224,9 @@ class Session:
     def limit(self, method: str) -> None:
         """Take a unit for a request. Raises Refusal (RATE_LIMITED)."""
         reserved = LOG_ON_METHODS if self.principal is None else CANCEL_METHODS
-        self._take(self.reserve if method in reserved else self.bucket, 1)
+        bucket = self.reserve if method in reserved else self.bucket
+        if wait_ms := bucket.take(self._clock()):
+            raise _too_many(wait_ms)
 
     def charge(self, rows: int) -> None:
         """Take the cost of an answer of ``rows`` rows beyond its first unit. Raises Refusal (RATE_LIMITED)."""
@@ -235,10 +249,8 @@ class Session:
         self.bucket.spend(self._clock(), units)
 
     def _take(self, bucket: TokenBucket, cost: int) -> None:
-        wait_ms = bucket.take(self._clock(), cost)
-        if wait_ms:
-            text = f"too many requests in this session; the next is allowed in {wait_ms} ms"
-            raise Refusal("RATE_LIMITED", text, retry_after_ms=wait_ms)
+        if wait_ms := bucket.take(self._clock(), cost):
+            raise _too_many(wait_ms)
 
     def require(self, permission: str) -> Principal:
         """Return the principal if it has a permission. Raises Refusal (NOT_PERMITTED)."""
@@ -248,3 +260,8 @@ class Session:
         if permission not in principal.permissions:
             raise Refusal("NOT_PERMITTED", f"key {principal.key_id} has not the permission {as_json(permission)}")
         return principal
+
+
+def _too_many(wait_ms: int) -> Refusal:
+    text = f"too many requests in this session; the next is allowed in {wait_ms} ms"
+    return Refusal("RATE_LIMITED", text, retry_after_ms=wait_ms)

@@ -43,16 +43,22 @@ class Targets:
     def took(self, command: AnyCommand) -> None:
         """Remember a command that may place an order, until ``answered``."""
         for key in _keys(command):
-            self._unanswered[key] = self._unanswered.get(key, 0) + 1
+            self.expect(key)
 
     def answered(self, command: AnyCommand) -> None:
         """Forget a command, as its outcome is in the view."""
         for key in _keys(command):
-            left = self._unanswered[key] - 1
-            if left:
-                self._unanswered[key] = left
-            else:
-                del self._unanswered[key]
+            self.forget(key)
+
+    def expect(self, key: tuple[str, str]) -> None:
+        """Remember an unanswered command that may place an order with this account and client id, or symbol."""
+        self._unanswered[key] = self._unanswered.get(key, 0) + 1
+
+    def forget(self, key: tuple[str, str]) -> None:
+        """Forget one of the commands that ``expect`` was called for."""
+        left = self._unanswered.pop(key) - 1
+        if left:
+            self._unanswered[key] = left
 
     def is_open(self, account: Account, order_id: int | None, client_order_id: str | None) -> bool:
         """Return whether an id is the present one of an open order, or of one that an unanswered command may place."""

@@ -9,7 +9,7 @@ over all resting orders, so that it can be computed from the one before or after
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 from zlib import crc32
 
 from api.view.records import Order
@@ -24,14 +24,8 @@ RestingOrder: TypeAlias = tuple[int, int, int, int, int]
 """Id, side, price, visible quantity, rank. At a price, orders with a lower rank trade first."""
 OrderChange: TypeAlias = tuple[RestingOrder | None, RestingOrder | None]
 """A resting order before and now; None stands for an order that did not, or does not, rest."""
-
-
-class Changes(NamedTuple):
-    """The changes of a book by one command. ``top``: whether the best level of a side has changed."""
-
-    levels: tuple[LevelChange, ...]
-    orders: tuple[OrderChange, ...]
-    top: bool
+Changes: TypeAlias = tuple[tuple[LevelChange, ...], tuple[OrderChange, ...], bool]
+"""The changes of a book by one command: of its levels, of its orders, and whether the best level of a side changed."""
 
 
 def level_checksum(side: int, price: int, quantity: int) -> int:
@@ -167,11 +161,13 @@ class Book:
 
     def take_changes(self) -> Changes | None:
         """Return the changes since the last call, or None if there are none."""
+        if not self._orders_before:
+            return None  # a level changes with its orders only
+        orders = self._take_order_changes()
         levels = self._take_level_changes()
-        orders = self._take_order_changes() if self._orders_before else ()
         if not levels:
-            return Changes(levels, orders, False) if orders else None
-        return Changes(levels, orders, self._update_top(levels))
+            return (levels, orders, False) if orders else None
+        return levels, orders, self._update_top(levels)
 
     def _take_level_changes(self) -> tuple[LevelChange, ...]:
         changes = []

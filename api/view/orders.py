@@ -136,6 +136,8 @@ def fills(order: Order, by_id: NumberTable[Fill]) -> list[Fill]:
 
 def write_trades(order: Order, by_id: NumberTable[Fill]) -> list[OwnTradeForm]:
     """Return all trades of an order so far, oldest first, as its owner sees them."""
+    if not order.last_trade:
+        return []
     side, order_id, client_order_id = order.side, order.order_id, order.client_order_id
     newest_first = fills(order, by_id)
     return [

@@ -170,14 +170,14 @@ class View:
         count = len(waiting)
         folded = 0
         for index, outcome in enumerate(frame.outcomes):
-            start = 0
-            while start < len(outcome):
-                end = self._fold(outcome, start)
-                folded += end - start
-                if folded >= self._part_events * (1 if start or end < len(outcome) else WHOLE_COMMANDS):
+            if len(outcome) > self._part_events:
+                yield from self._fold_in_parts(outcome)
+            else:
+                self._fold_whole(outcome)
+                folded += len(outcome)
+                if folded >= self._part_events * WHOLE_COMMANDS:
                     yield folded
                     folded = 0
-                start = end
             if self._day_has_ended:
                 self._day_has_ended = False
                 yield from self._forget_past()
@@ -186,31 +186,40 @@ class View:
         self.position = position
         yield folded
 
-    def _fold(self, outcome: Outcome, start: int) -> int:
-        """Fold the events of a command from ``start`` on, all or a part of them, and return where the next part begins.
+    def _fold_whole(self, outcome: Sequence[Any]) -> None:
+        """Fold the events of a command, and publish what they change."""
+        handlers = self._handlers
+        sequence = self.sequence
+        for event in outcome:
+            sequence += 1
+            if event.sequence != sequence:
+                raise Gap(f"event {event.sequence} follows event {sequence - 1}")
+            handlers[type(event)](event)
+        if outcome:
+            self._enter_book()
+            self._publish(sequence, outcome[-1].at)
+
+    def _fold_in_parts(self, outcome: Outcome) -> Iterator[int]:
+        """Fold the events of a command in parts, and yield the number of events of each.
 
         A part ends between two cancels, or between two trades of an order that is on its way into a book: there what
         clients can read fits together, as that order is in no book yet. The trades of an auction are one part, because
         the book is crossed until the last of them.
         """
         handlers = self._handlers
-        sequence = self.sequence
-        least = start + self._part_events
-        number = start
-        for event in outcome[start:] if start else outcome:
-            if number >= least and type(event) is self._dividing() is type(outcome[number - 1]):
-                break
-            if event.sequence != sequence + 1:
-                raise Gap(f"event {event.sequence} follows event {sequence}")
-            sequence += 1
-            number += 1
+        begin = 0
+        for number, event in enumerate(outcome):
+            long = number - begin >= self._part_events
+            if long and type(event) is self._dividing() is type(outcome[number - 1]):
+                self._publish(event.sequence - 1, outcome[number - 1].at)
+                yield number - begin
+                begin = number
+            if event.sequence != self.sequence + number - begin + 1:
+                raise Gap(f"event {event.sequence} follows event {self.sequence + number - begin}")
             handlers[type(event)](event)
-        self.sequence = sequence
-        self.at = outcome[number - 1].at
-        if number == len(outcome):
-            self._enter_book()
-        self._publish_changes()
-        return number
+        self._enter_book()
+        self._publish(outcome[-1].sequence, outcome[-1].at)
+        yield len(outcome) - begin
 
     def _dividing(self) -> type[Any]:
         """Return the type of two events between which a part may end now."""
@@ -222,9 +231,12 @@ class View:
         for channel in self.channels.values():
             channel.begin_epoch(self.beginning, epoch)
 
-    def _publish_changes(self) -> None:
+    def _publish(self, sequence: int, at: int) -> None:
+        """Publish what has changed up to an event, given its sequence and time."""
+        self.sequence = sequence
+        self.at = at
         for market in self._changed.values():
-            market.publish_changes(self.at)
+            market.publish_changes(at)
         self._changed.clear()
 
     def _market(self, event: Any) -> MarketData:

@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     )
     snapshot_every: int = Field(default=100_000, ge=1, le=10**9, description="Commands between two snapshots.")
     view_snapshot_every: int = Field(
-        default=100_000,
+        default=250_000,
         ge=1,
         le=10**9,
         description="Events between two snapshots of a gateway's view, in `data_dir`.",
