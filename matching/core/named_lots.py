@@ -8,6 +8,7 @@ about these very lots, that their fine weight is the quantity, and that the comm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from goldx.protocol.details import write_detail
@@ -16,7 +17,7 @@ from matching.core.state import State
 
 
 def refusal(
-    state: State, lots: tuple[int, ...], quantity: int, found: tuple[Any, ...] | None, *, gives: bool
+    state: State, lots: tuple[int, ...], quantity: int, found: Sequence[Any] | None, *, gives: bool
 ) -> tuple[str, str]:
     """Return (reason, detail) why named lots cannot change hands for a quantity (fine mg), or two empty texts.
 
