@@ -95,7 +95,7 @@ class Ledger:
         self._posted = -1
         """The sequence that this writer has reached; a different one means that another writer has written since."""
         self._sending = asyncio.Event()
-        """Set but from the beginning of a batch whose rows are made to the moment at which its postings are sent."""
+        """Not set while the rows of a batch are made and its postings are not sent yet; set at all other times."""
         self._sending.set()
 
     async def open(self) -> int:
