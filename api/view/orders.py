@@ -182,3 +182,14 @@ def becomes_past(order: Order) -> bool:
         return False
     order.past = not order.live
     return True
+
+
+def is_kept(fill: Fill, orders: NumberTable[Order], since: int) -> bool:
+    """Return whether a trade is kept as the day ends: one of its two orders is still known.
+
+    A trade without orders is kept if its id is above ``since``.
+    """
+    trade = fill.trade
+    if trade.kind is not None:
+        return trade.trade_id > since
+    return orders.get(trade.maker_order_id) is not None or orders.get(trade.taker_order_id) is not None

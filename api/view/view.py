@@ -15,7 +15,7 @@ from api.view.deals import Deals
 from api.view.limits import ViewedLimits
 from api.view.market_data import MarketData
 from api.view.notices import Notices
-from api.view.orders import accepted, becomes_past, is_of_today, standing_trades
+from api.view.orders import accepted, becomes_past, is_kept, is_of_today, standing_trades
 from api.view.protections import Protections
 from api.view.records import OPEN, Fill, Gap, Order, OwnTrade
 from api.view.regimes import Regimes
@@ -93,7 +93,7 @@ class View:
             events.OrderCancelled: self._cancelled,
             events.OrderReplaced: self._replaced,
             events.OrderTriggered: self._triggered,
-            events.IcebergRefreshed: self._refreshed,
+            events.IcebergRefreshed: lambda e: self._market(e).book.refresh(self.orders[e.order_id], e.quantity),
             events.SelfTradePrevented: self._prevented,
             events.HoldingChanged: self._holding_changed,
             claim_events.AccountClaimChanged: lambda event: self.accounts[event.account].owe(event),
@@ -209,21 +209,19 @@ class View:
         handlers = self._handlers
         begin = 0
         for number, event in enumerate(outcome):
-            long = number - begin >= self._part_events
-            if long and type(event) is self._dividing() is type(outcome[number - 1]):
-                self._publish(event.sequence - 1, outcome[number - 1].at)
-                yield number - begin
-                begin = number
-            if event.sequence != self.sequence + number - begin + 1:
-                raise Gap(f"event {event.sequence} follows event {self.sequence + number - begin}")
+            last = self.sequence + number - begin
+            if number - begin >= self._part_events:
+                dividing = events.OrderCancelled if self._incoming is None else events.Trade
+                if type(event) is dividing is type(outcome[number - 1]):
+                    self._publish(last, outcome[number - 1].at)
+                    yield number - begin
+                    begin = number
+            if event.sequence != last + 1:
+                raise Gap(f"event {event.sequence} follows event {last}")
             handlers[type(event)](event)
         self._enter_book()
         self._publish(outcome[-1].sequence, outcome[-1].at)
         yield len(outcome) - begin
-
-    def _dividing(self) -> type[Any]:
-        """Return the type of two events between which a part may end now."""
-        return events.OrderCancelled if self._incoming is None else events.Trade
 
     def _begin_epoch(self, position: Position, epoch: int) -> None:
         self.beginning = self.beginning or str(position)
@@ -329,9 +327,6 @@ class View:
         order.status = OPEN
         self._incoming = order
 
-    def _refreshed(self, event: events.IcebergRefreshed) -> None:
-        self._market(event).book.refresh(self.orders[event.order_id], event.quantity)
-
     def _prevented(self, event: events.SelfTradePrevented) -> None:
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
         self._market(event).prevent(event, maker, taker)
@@ -401,12 +396,5 @@ class View:
                     yield looked
                     looked = 0
         yield from self.orders.forget(becomes_past)
-        yield from self.fills.forget(self._has_order)
+        yield from self.fills.forget(lambda fill: is_kept(fill, self.orders, self._kept_since))
         self._kept_since = 0
-
-    def _has_order(self, fill: Fill) -> bool:
-        """Return whether one of the two orders of a trade is still known; one without orders is kept as long."""
-        orders, trade = self.orders, fill.trade
-        if trade.kind is not None:
-            return trade.trade_id > self._kept_since
-        return orders.get(trade.maker_order_id) is not None or orders.get(trade.taker_order_id) is not None

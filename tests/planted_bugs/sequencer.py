@@ -37,7 +37,7 @@ BUGS = (
         "        self._refuse([answer for _, answer, _ in waiting], [share for _, _, share in waiting], trouble)\n",
         "",
     ),
-    Bug("a member's share is never given back", SEQUENCER, "share.add(-1)", "share.add(0)"),
+    Bug("a member's share is never given back", SEQUENCER, "share.add(-count)", "share.add(0)"),
     Bug("cancels have no places of their own", SEQUENCER, "else CANCEL_PLACES\n", "else 0\n"),
     Bug(
         "a member may take all places",
@@ -66,7 +66,7 @@ BUGS = (
         "self._pending, []",
     ),
     Bug(
-        "early outcomes are given in the wrong order", SEQUENCER, "zip(answers, early,", "zip(answers, reversed(early),"
+        "early outcomes are given in the wrong order", SEQUENCER, "zip(waiting, early,", "zip(waiting, reversed(early),"
     ),
     Bug("early outcomes of other gateways are kept", SEQUENCER, "        self._early.clear()\n", ""),
     Bug(
@@ -85,8 +85,8 @@ BUGS = (
     Bug(
         "orders are replaced on a full disk",
         SEQUENCER,
-        "    OrderPlace,\n    OrderReplace,\n",
-        "    OrderPlace,\n",
+        "        OrderPlace,\n        OrderReplace,\n",
+        "        OrderPlace,\n",
     ),
     Bug(
         "commands are taken while nothing is answered",

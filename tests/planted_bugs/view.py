@@ -44,10 +44,11 @@ BUGS = (
     Bug(
         "an order enters its book between its trades",
         "view.py",
-        "        if number == len(outcome):\n            self._enter_book()\n",
-        "        self._enter_book()\n",
+        "                    self._publish(last, outcome[number - 1].at)\n",
+        "                    self._enter_book()\n                    self._publish(last, outcome[number - 1].at)\n",
     ),
-    Bug("a part ends anywhere", "view.py", " and type(event) is self._dividing() is type(outcome[number - 1])", ""),
+    Bug("a part ends anywhere", "view.py", "if type(event) is dividing is type(outcome[number - 1]):", "if True:"),
+    Bug("a gap in a large command is not noticed", "view.py", "if event.sequence != last + 1:", "if False:"),
     Bug(
         "a buyer's best price is the lowest",
         "books.py",
@@ -217,8 +218,8 @@ BUGS = (
     Bug(
         "a missing event is passed over",
         "view.py",
-        "if event.sequence != sequence + 1:",
-        "if event.sequence <= sequence:",
+        "if event.sequence != sequence:",
+        "if event.sequence < sequence:",
     ),
     Bug(
         "an order rests before it has traded",
@@ -254,7 +255,7 @@ BUGS = (
     ),
     Bug(
         "a day's trades are dropped with the first of their two orders",
-        "view.py",
+        "orders.py",
         "is not None or orders.get(trade.taker_order_id)",
         "is not None and orders.get(trade.taker_order_id)",
     ),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.view.channels import KEPT, PART_ROWS
+from api.view.records import Gap
 from api.view.tables import CHUNK_SIZE
 from api.view.view import PART_EVENTS, WHOLE_COMMANDS
 from goldx.protocol import terms
@@ -34,9 +35,12 @@ class LargeMarket(Market):
         self.apply(self.place(self.orders, account, side, 60_000 + sign * self.orders, 1_000 + self.orders))
 
     def cancel(self, order_id: int) -> None:
+        self.apply(self.cancelled(order_id))
+
+    def cancelled(self, order_id: int) -> OrderCancelled:
         order = self.view.orders[order_id]
         about = (order_id, order.account, order.client_order_id, "AU", order.remaining, "USER")
-        self.apply(OrderCancelled(self.next(), self.at, *about))
+        return OrderCancelled(self.next(), self.at, *about)
 
 
 def book_of(messages: list[dict[str, Any]]) -> tuple[set[Any], int]:
@@ -140,6 +144,15 @@ def test_commands_of_few_events_are_folded_together_and_their_answers_leave_toge
     waiting = [answered.append] * count
     sizes = [(folded, len(answered)) for folded in market.view.parts(frame, lambda *_: waiting)]
     assert sizes == [(WHOLE_COMMANDS * PART_EVENTS, WHOLE_COMMANDS * PART_EVENTS - 1), (100, count)]
+
+
+@pytest.mark.parametrize("missing", [1, PART_EVENTS - 1, PART_EVENTS, PART_EVENTS + 1])
+def test_a_gap_in_a_large_command_is_noticed_wherever_it_is(missing: int) -> None:
+    market = LargeMarket()
+    cancels = [market.cancelled(number) for number in market.view.accounts["B.H"].live]
+    del cancels[missing]
+    with pytest.raises(Gap, match="follows event"):
+        market.view.apply(market.frame(*cancels), lambda *_: ())
 
 
 def test_an_order_that_takes_thousands_of_levels_is_folded_in_parts() -> None:

@@ -72,7 +72,7 @@ def proposal(flow: "Flow") -> deal_commands.DealPropose:
 
 
 def of_named_lots(flow: "Flow", made: deal_commands.DealPropose) -> deal_commands.DealPropose:
-    """Return the proposal with named lots instead of grams. Their weight need not be a multiple of the instrument's lot."""
+    """Return the proposal with named lots, whose weight need not be a multiple of the lot of the instrument."""
     first = flow.dice.number(1, 90)
     lots = tuple(range(first, first + flow.dice.number(1, 3)))
     quantity = made.quantity + flow.dice.choose((0, 0, 1, 7, -3))
