@@ -274,8 +274,8 @@ BUGS = (
     Bug(
         "an answer comes before its events are in the view",
         "view.py",
-        "        self.sequence = sequence\n        self.at = outcome[number - 1].at\n",
-        "        self.at = outcome[number - 1].at\n",
+        "        self.sequence = sequence\n        self.at = at\n",
+        "        self.at = at\n",
     ),
     Bug("a candle's low follows every trade", "candles.py", "elif price < last.low:", "elif price < last.high:"),
     Bug(
