@@ -18,9 +18,9 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the terms of a deal are forgotten with its day",
-        "view.py",
-        "            return trade.trade_id > self._kept_since\n",
-        "            return False\n",
+        "orders.py",
+        "        return trade.trade_id > since\n",
+        "        return False\n",
     ),
     Bug(
         "an annulled deal still counts",
