@@ -11,7 +11,7 @@ from settlement.base import audit
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
 from settlement.documents.ledger import BANK_REFERENCE_USED
-from settlement.ledger import arrears, cash
+from settlement.ledger import arrears, cash, payment_claims
 from settlement.tables.banking import bank_item, bank_match, undone_money
 from settlement.tables.ledger import cash_transfer
 
@@ -51,7 +51,7 @@ async def collect(connection: AsyncConnection, by: str, item_no: int) -> int:
     """Propose once more to take out what an account owes for a payment that the bank took back.
 
     Return the proposal's number. Raises BadValue where nothing is owed, and Refused (ILLEGAL_STEP) while an attempt is
-    under way.
+    under way or the engine has not answered the claim.
     """
     await audit.lock(connection)
     owed = (await connection.execute(arrears.returns().where(bank_item.c.item_no == item_no))).first()
@@ -83,3 +83,5 @@ async def _check_none_under_way(connection: AsyncConnection, owed: Row[Any]) -> 
     status = await connection.scalar(select(cash_transfer.c.status).where(cash_transfer.c.cash_id == owed.cash_id))
     if status in BANK_REFERENCE_USED:
         raise Refused("ILLEGAL_STEP", f"cash {owed.cash_id} of {format_money(owed.amount_fen)} is {status} already")
+    if owed.cash_id is not None:
+        await payment_claims.check_none_coming(connection, [owed.cash_id])

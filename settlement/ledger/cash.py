@@ -104,10 +104,12 @@ async def _check_sums(connection: AsyncConnection, amount_fen: int = 0) -> None:
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Queue the change of the holding for the engine.
 
-    Raises as ``propose`` does, and Refused (PAYEE_ENDED) for an order to pay to an account that has ended since.
+    Raises as ``propose`` does, and Refused for an order to pay to an account that has ended since (PAYEE_ENDED), and
+    for what a claim is about that the engine has not answered yet (ILLEGAL_STEP).
     """
     rows = await advance(connection, cash_transfer, CASH_TRANSFER, by, "approve", subjects)
     await stops.check(connection, subjects)
+    await payment_claims.check_none_coming(connection, subjects)
     await _check_sums(connection)
     of_returns = select(bank_match.c.cash_id).where(among(bank_match.c.cash_id, subjects), bank_match.c.how == "RETURN")
     undoing = select(undone_attempt.c.cash_id).where(among(undone_attempt.c.cash_id, subjects))

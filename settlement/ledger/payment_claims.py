@@ -19,6 +19,7 @@ from goldx.protocol.claim_events import AccountClaimChanged
 from goldx.protocol.units import format_money
 from settlement.base import audit
 from settlement.base.database import among, now_ms
+from settlement.base.refusal import Refused
 from settlement.base.steps import SERVICE
 from settlement.documents.kinds import PAYMENT_CLAIM
 from settlement.ledger import arrears
@@ -101,6 +102,19 @@ async def is_in_force(connection: AsyncConnection, item_no: int | None, undone_n
     return bool(given) and await connection.scalar(select(payment_claim.c.claim_no).where(IN_FORCE, *given)) is not None
 
 
+async def check_none_coming(connection: AsyncConnection, cash_ids: Sequence[int]) -> None:
+    """Raise Refused (ILLEGAL_STEP) if one of these takes out what a claim is about that the engine has not answered.
+
+    Until then the claim may be sent once more. After the money that collects it, it would be set again.
+    """
+    rows = await connection.execute(attempts())
+    coming = {row.cash_id: row.claim_no for row in rows if row.began is None}
+    for number in cash_ids:
+        if number in coming:
+            text = f"the engine has not answered {reference_of(coming[number])} of cash {number} yet"
+            raise Refused("ILLEGAL_STEP", f"{text}; money is taken out for a claim in force")
+
+
 async def leaving(connection: AsyncConnection) -> int:
     """Return the money (fen) that the ledger will post out of the bank once the engine has the newest claims."""
     coming = select(func.sum(payment_claim.c.amount_fen)).where(OPEN, payment_claim.c.began.is_(None))
@@ -110,17 +124,19 @@ async def leaving(connection: AsyncConnection) -> int:
 async def follow(connection: AsyncConnection, events: Sequence[AccountClaimChanged]) -> None:
     """Note from which event on claims are in force, and with which they ended. A claim that nobody knows is no claim.
 
-    What the ledger has of such a one is a break (``settlement.reconciliation.three_way``).
+    What the ledger has of such a one is a break (``settlement.reconciliation.three_way``). A claim that the engine has
+    set again after its end is in force again, so that it is ended once more.
     """
     columns = payment_claim.c
     for event in events:
         kind, _, number = event.reference.partition(":")
         if kind != PAYMENT_CLAIM or not number.isdecimal():
             continue
-        step, values = ("begin", {"began": event.sequence}) if event.amount else ("end", {"ended": event.sequence})
-        pending = columns.began.is_(None) if event.amount else OPEN
+        begun: dict[str, int | None] = {"began": event.sequence, "ended": None}
+        step, values = ("begin", begun) if event.amount else ("end", {"ended": event.sequence})
+        pending = ~IN_FORCE if event.amount else OPEN
         changing = update(payment_claim).where(columns.claim_no == int(number), columns.account == event.account)
-        changed = await connection.execute(changing.where(pending, OPEN).values(values).returning(columns.claim_no))
+        changed = await connection.execute(changing.where(pending).values(values).returning(columns.claim_no))
         if changed.first() is not None:
             detail = {"sequence": event.sequence, "owed": format_money(event.owed)}
             await audit.record(connection, audit.Act(SERVICE, f"payment_claim.{step}", event.reference, detail))

@@ -65,6 +65,18 @@ BUGS = (
         "return bool(given) and",
         "return",
     ),
+    Bug(
+        "money collects a claim that the engine has not answered",
+        CLAIMS,
+        "for row in rows if row.began is None}",
+        "for row in rows if False}",
+    ),
+    Bug(
+        "a claim that is set again after its end stays",
+        CLAIMS,
+        "pending = ~IN_FORCE if event.amount",
+        "pending = columns.began.is_(None) if event.amount",
+    ),
     Bug("the proof does not know claims", PROOF, "WHERE began <= :last AND", "WHERE false AND"),
     Bug("the proof of a past day knows later claims", PROOF, "WHERE began <= :last AND", "WHERE began > 0 AND"),
     Bug("the proof of a past day does not know claims that are over", PROOF, "OR ended > :last)", "OR false)"),

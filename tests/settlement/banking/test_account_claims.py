@@ -24,6 +24,7 @@ from settlement.closing import statement_paper
 from settlement.closing.paper import Language
 from settlement.ledger import balances, cash, chain
 from settlement.ledger.sender import Sender
+from settlement.service import movements
 from settlement.service.writer import Ledger
 from settlement.tables.banking import payment_claim
 from settlement.tables.ledger import ledger_account, ledger_entry, posting
@@ -32,7 +33,7 @@ from tests.settlement.banking.test_day_proof import Day, ended
 from tests.settlement.banking.test_deposits import bank_of, booked, carried_out, differences
 from tests.settlement.banking.test_voids import moved, one_day, taken_in, voided, waiting
 from tests.settlement.closing.days import DAYS, content_of, statement_of
-from tests.settlement.small_exchange import ONE, SmallExchange, begin_day, do, find_breaks, refused
+from tests.settlement.small_exchange import ONE, OTHER, SmallExchange, begin_day, do, find_breaks, refused
 
 PAID = 100_000_00
 """The amount that A.H pays in and the bank takes back, in fen."""
@@ -70,10 +71,10 @@ async def order(exchange: SmallExchange, account: str, side: int, grams: int, pr
     return ": ".join(filter(None, (getattr(first, "reason", None), getattr(first, "detail", None))))
 
 
-async def sell(exchange: SmallExchange, grams: int) -> None:
+async def sell(exchange: SmallExchange, grams: int, price: int = 60_000) -> None:
     """A.H sells gold to B.H."""
-    assert await order(exchange, "B.H", terms.BUY, grams) == ""
-    assert await order(exchange, "A.H", terms.SELL, grams) == ""
+    assert await order(exchange, "B.H", terms.BUY, grams, price) == ""
+    assert await order(exchange, "A.H", terms.SELL, grams, price) == ""
 
 
 async def entries(exchange: SmallExchange, kind: str) -> list[tuple[str | None, list[tuple[str, str, int]]]]:
@@ -97,11 +98,11 @@ async def receivable(exchange: SmallExchange) -> int:
     return await do(exchange, balances.of_kind, "receivable", CASH)
 
 
-async def used_and_returned(exchange: SmallExchange) -> tuple[MockBank, DepositMatch]:
+async def used_and_returned(exchange: SmallExchange, of_other: int = 50_000_00) -> tuple[MockBank, DepositMatch]:
     """A.H buys gold with the money of a payment that the bank then takes back; the engine cannot take the money out."""
     await lots(exchange)
     bank = await bank_of(exchange)
-    await carried_out(exchange, *await booked(exchange, bank, Payment(PAID, "A.H"), Payment(50_000_00, "B.H")))
+    await carried_out(exchange, *await booked(exchange, bank, Payment(PAID, "A.H"), Payment(of_other, "B.H")))
     assert await order(exchange, "B.H", terms.SELL, 150) == ""
     assert await order(exchange, "A.H", terms.BUY, 150) == ""
     (found,) = await booked(exchange, bank, Payment(-PAID, "A.H", reversal=True, reason="AC04"))
@@ -164,6 +165,58 @@ async def test_a_payment_that_was_used_and_is_taken_back_is_a_claim_until_it_is_
     await do(exchange, cash.propose, ONE, "A.H", -1, "out-1")
     assert (await differences(exchange), await find_breaks(exchange)) == ([], ())
     await do(exchange, chain.verify)
+
+
+async def test_nothing_is_collected_before_the_engine_has_answered_the_claim(exchange: SmallExchange) -> None:
+    """The claim is in the journal, and settlement starts again and sends it once more, before the engine goes on."""
+    _, found = await used_and_returned(exchange, 150_000_00)
+    await sell(exchange, 148, 62_000)
+    assert exchange.held("A.H") >= PAID
+    await exchange.sender.flush()
+    why = await refused(exchange, "ILLEGAL_STEP", claims.collect, ONE, found.item_no)
+    assert why.startswith("the engine has not answered payment_claim:1 of cash 3 yet")
+    payment = cash.StatedPayment(found.item_no, "RETURN", "it takes back payment 1", 1)
+    number = await do(exchange, cash.propose, ONE, "A.H", -PAID, "proposed before", payment)
+    await refused(exchange, "ILLEGAL_STEP", movements.approve, OTHER, number)
+    await restart(exchange)
+    await exchange.round_trip()
+    assert (owed(exchange), await receivable(exchange)) == (PAID, -PAID)
+    await exchange.approve(number)
+    await exchange.round_trip()
+    await restart(exchange)
+    await exchange.round_trip()
+    assert (owed(exchange), await receivable(exchange)) == (0, 0)
+    assert (await differences(exchange), await find_breaks(exchange)) == ([], ())
+
+    await exchange.engine_runner.run(AccountClaim("A.H", PAID, "payment_claim:1", "settlement"))
+    await exchange.post()
+    assert (owed(exchange), await receivable(exchange)) == (PAID, -PAID), "it is set again after its end"
+    await exchange.round_trip()
+    assert (owed(exchange), await receivable(exchange)) == (0, 0), "nothing is owed, so it is ended again"
+    (row,) = await do(exchange, all_claims)
+    assert row.ended is not None
+    assert row.began < row.ended
+    assert (await differences(exchange), await find_breaks(exchange)) == ([], ())
+
+
+async def test_money_that_no_payment_stands_behind_is_collected_after_the_answer(exchange: SmallExchange) -> None:
+    await lots(exchange)
+    bank = await bank_of(exchange)
+    await carried_out(exchange, *await booked(exchange, bank, Payment(50_000_00, "B.H")))
+    await taken_in(exchange, one_day(bank, Payment(PAID, "A.H", number="X-1")))
+    await carried_out(exchange, *await do(exchange, deposits.match, ONE))
+    assert await order(exchange, "B.H", terms.SELL, 150) == ""
+    assert await order(exchange, "A.H", terms.BUY, 150) == ""
+    await voided(exchange, 2)
+    (back,) = await waiting(exchange)
+    await moved(exchange, back.proposal_id)
+    await sell(exchange, 148, 62_000)
+    await exchange.sender.flush()
+    await refused(exchange, "ILLEGAL_STEP", claims.collect_money, ONE, 2)
+    await exchange.round_trip()
+    await exchange.approve(await do(exchange, claims.collect_money, ONE, 2))
+    await exchange.round_trip()
+    assert (owed(exchange), await receivable(exchange)) == (0, 0)
 
 
 def figures(claim: Mapping[str, Any]) -> tuple[int, ...]:

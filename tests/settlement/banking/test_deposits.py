@@ -364,6 +364,8 @@ async def test_a_clerk_works_the_list_and_proves_the_day(exchange: SmallExchange
     assert (await clerk(ONE, "bank", "claims")).splitlines()[1].startswith("3\t-\tA.H\t1.00\tREFUSED\t")
     assert "BANK_ONLY\tpayment:3\tCNY\t0.00\t-1.00\tCNY" in await clerk(ONE, "bank", "reconcile", code=1)
     assert "payment:3" in await clerk(ONE, "breaks")
+    assert "has not answered payment_claim:1" in await clerk(ONE, "bank", "collect", "3", code=1)
+    await exchange.round_trip()
     assert "proposal 4 waits" in await clerk(ONE, "bank", "collect", "3")
 
 
