@@ -51,14 +51,16 @@ async def collect(connection: AsyncConnection, by: str, item_no: int) -> int:
     """Propose once more to take out what an account owes for a payment that the bank took back.
 
     Return the proposal's number. Raises BadValue where nothing is owed, and Refused (ILLEGAL_STEP) while an attempt is
-    under way or the engine has not answered the claim.
+    under way, the payment is another account's money, or the engine has not answered the claim.
     """
     await audit.lock(connection)
     owed = (await connection.execute(arrears.returns().where(bank_item.c.item_no == item_no))).first()
     if owed is None:
         raise BadValue("payment", item_no, "the number of a payment that is owed")
     await _check_none_under_way(connection, owed)
-    row = (await connection.execute(deposits.payments().where(bank_item.c.item_no == item_no))).one()
+    row = (await connection.execute(deposits.open_payments().where(bank_item.c.item_no == item_no))).first()
+    if row is None:
+        raise Refused("ILLEGAL_STEP", f"payment {item_no} is matched with other money, so that it is not in suspense")
     last = select(bank_match).where(bank_match.c.cash_id == owed.cash_id)
     before = (await connection.execute(last)).one()
     payment = cash.StatedPayment(item_no, "RETURN", before.why, before.against_item)

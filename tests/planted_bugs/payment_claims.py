@@ -77,6 +77,12 @@ BUGS = (
         "pending = ~IN_FORCE if event.amount",
         "pending = columns.began.is_(None) if event.amount",
     ),
+    Bug(
+        "a payment that is another account's money by now is collected too",
+        "banking/claims.py",
+        "deposits.open_payments().where",
+        "deposits.payments().where",
+    ),
     Bug("the proof does not know claims", PROOF, "WHERE began <= :last AND", "WHERE false AND"),
     Bug("the proof of a past day knows later claims", PROOF, "WHERE began <= :last AND", "WHERE began > 0 AND"),
     Bug("the proof of a past day does not know claims that are over", PROOF, "OR ended > :last)", "OR false)"),

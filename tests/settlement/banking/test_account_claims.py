@@ -199,6 +199,24 @@ async def test_nothing_is_collected_before_the_engine_has_answered_the_claim(exc
     assert (await differences(exchange), await find_breaks(exchange)) == ([], ())
 
 
+async def test_a_payment_that_was_assigned_to_another_account_is_not_collected_too(exchange: SmallExchange) -> None:
+    """One return takes money out once, of whichever account."""
+    _, found = await used_and_returned(exchange, 250_000_00)
+    await exchange.round_trip()
+    await sell(exchange, 148, 62_000)
+    before = exchange.held("A.H"), exchange.held("B.H")
+    assert min(before) >= PAID
+    await exchange.approve(await do(exchange, deposits.assign, ONE, found.item_no, "B.H", "letter of the member"))
+    why = await refused(exchange, "ILLEGAL_STEP", claims.collect, ONE, found.item_no)
+    assert why == "payment 3 is matched with other money, so that it is not in suspense"
+    await exchange.round_trip()
+    await exchange.round_trip()
+    assert (exchange.held("A.H"), exchange.held("B.H")) == (before[0], before[1] - PAID)
+    assert (owed(exchange), await receivable(exchange)) == (0, 0)
+    assert await do(exchange, claims.listing) == []
+    assert (await differences(exchange), await find_breaks(exchange)) == ([], ())
+
+
 async def test_money_that_no_payment_stands_behind_is_collected_after_the_answer(exchange: SmallExchange) -> None:
     await lots(exchange)
     bank = await bank_of(exchange)
