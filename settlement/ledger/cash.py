@@ -58,7 +58,7 @@ async def propose(
         raise BadValue("amount", format_money(amount_fen), f"an amount of money that is not zero, up to {largest}")
     await audit.lock(connection)
     await check_trading_account(connection, account)
-    item_no = None if payment is None else payment.item_no
+    item_no = payment.item_no if payment is not None and payment.how == "RETURN" else None
     collects = amount_fen < 0 and await payment_claims.is_in_force(connection, item_no, undoes)
     await _check_sums(connection, 0 if collects else amount_fen)
     if amount_fen < 0 and undoes is None and (payment is None or payment.how != "RETURN"):

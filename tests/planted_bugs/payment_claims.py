@@ -83,6 +83,12 @@ BUGS = (
         "deposits.open_payments().where",
         "deposits.payments().where",
     ),
+    Bug(
+        "money out of another account is taken for a collection",
+        CASH,
+        'payment.item_no if payment is not None and payment.how == "RETURN" else None',
+        "payment.item_no if payment is not None else None",
+    ),
     Bug("the proof does not know claims", PROOF, "WHERE began <= :last AND", "WHERE false AND"),
     Bug("the proof of a past day knows later claims", PROOF, "WHERE began <= :last AND", "WHERE began > 0 AND"),
     Bug("the proof of a past day does not know claims that are over", PROOF, "OR ended > :last)", "OR false)"),

@@ -369,6 +369,7 @@ async def test_no_money_leaves_the_bank_that_a_claim_takes_and_what_collects_one
     await exchange.round_trip()
     assert await do(exchange, balances.of_kind, "bank_escrow", CASH) == -50_000_00
     await refused(exchange, "INSUFFICIENT_ESCROW", cash.propose, ONE, "B.H", -50_000_01, "out-1")
+    await refused(exchange, "INSUFFICIENT_ESCROW", deposits.assign, ONE, found.item_no, "B.H", "it collects nothing")
     await exchange.pay_in("B.H", -50_000_00, "out-1")
     assert await do(exchange, balances.of_kind, "bank_escrow", CASH) == 0
     await sell(exchange, 148)
