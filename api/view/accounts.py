@@ -183,8 +183,8 @@ class Account:
 def write_holding(holding: HoldingChanged, owed: int) -> dict[str, str]:
     """Return a holding in the protocol's form: total, reserved, available, withdrawable, and locked against resale.
 
-    ``owed`` (fen) is what its account owes the venue. While it owes anything, none of its money is available to buy or
-    can be withdrawn, and the form of its money says how much it owes.
+    ``owed`` (fen) is what its account owes the venue. While it owes anything, none of its money is available to buy,
+    neither money nor gold can be withdrawn, and the form of its money says how much it owes.
     """
     asset = holding.asset
     locked = holding.locked or 0
@@ -194,6 +194,8 @@ def write_holding(holding: HoldingChanged, owed: int) -> dict[str, str]:
         withdrawable = available
     parts = {"total": holding.total, "reserved": holding.reserved, "available": available, "locked": locked}
     parts["withdrawable"] = max(0, withdrawable)
-    if owed and asset == units.CASH:
-        parts |= {"available": 0, "withdrawable": 0, "owed": owed}
+    if owed:
+        parts["withdrawable"] = 0
+        if asset == units.CASH:
+            parts |= {"available": 0, "owed": owed}
     return {part: units.format_amount(amount, asset) for part, amount in parts.items()}

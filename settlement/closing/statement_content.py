@@ -140,20 +140,27 @@ def _metal(
     loaded_out = sum(amount for kind, amount in net if kind in ("load_out", "load_out_cancel", "receipt_cancel"))
     return {
         "symbol": symbol,
-        "opening": _gold(found.opening, found.held_before, account, symbol),
+        "opening": _gold(found.opening, found.held_before, found.owed_before, account, symbol),
         "bought": traded.bought_mg.get(symbol, 0),
         "sold": -traded.sold_mg.get(symbol, 0),
         "load_in": loaded_in,
         "load_out": loaded_out,
         "other": sum(amount for _, amount in net) - loaded_in - loaded_out,
-        "closing": _gold(found.closing, found.held, account, symbol),
+        "closing": _gold(found.closing, found.held, found.owed, account, symbol),
     }
 
 
 def _gold(
-    balances: Mapping[tuple[str, str], int], held: Mapping[tuple[str, str], Held], account: str, symbol: str
+    balances: Mapping[tuple[str, str], int],
+    held: Mapping[tuple[str, str], Held],
+    owed: Mapping[str, int],
+    account: str,
+    symbol: str,
 ) -> dict[str, int]:
-    """Return a holding with its pledged and held parts, and what of it is available and withdrawable."""
+    """Return a holding with its pledged and held parts, and what of it is available and withdrawable.
+
+    The gold of an account that owes the venue something may be sold, and does not leave.
+    """
     mine = balances.get((account, symbol), 0)
     pledged, frozen = (balances.get((account + suffix, symbol), 0) for suffix in SUFFIXES)
     engine = held.get((account, symbol))
@@ -162,7 +169,7 @@ def _gold(
     return {
         "total": mine + pledged + frozen,
         "available": available,
-        "withdrawable": max(available - bound, 0),
+        "withdrawable": 0 if owed.get(account) else max(available - bound, 0),
         "frozen_orders": orders,
         "resale_lock": locked,
         "pledged": pledged,

@@ -113,6 +113,7 @@ BUGS = (
         "available = 0 if owed else balance",
         "available = balance",
     ),
+    Bug("a statement lets gold leave of who owes", CONTENT, "0 if owed.get(account) else max(", "max("),
     Bug(
         "a statement takes what was collected for a claim that has ended",
         CONTENT,

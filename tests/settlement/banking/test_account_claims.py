@@ -271,6 +271,8 @@ async def test_days_close_with_a_claim_in_force_and_after_it(exchange: SmallExch
     assert [(each["document"], each["amount"]) for each in claim["changes"]] == changed
     closing_cash = statement.content["cash"]["closing"]
     assert (closing_cash["available"], closing_cash["withdrawable"], closing_cash["balance"] > 0) == (0, 0, True)
+    (gold,) = statement.content["metal"]
+    assert (gold["closing"]["available"], gold["closing"]["withdrawable"]) == (150_000, 0)
     assert figures((await statement_of(exchange, "A", day.day.isoformat())).content["claim"]) == (0, PAID, 0, PAID)
     assert "claim" not in (await content_of(exchange, "B.H"))
     papers: tuple[tuple[Language, str, str], ...] = (
