@@ -228,7 +228,7 @@ async def _payments(connection: AsyncConnection) -> list[Open]:
             "owed",
             str(row.item_no or f"cash {row.of_cash}"),
             row.status,
-            f"{row.account} owes {format_money(-row.amount_fen)} CNY to the bank",
+            f"{row.account} owes {format_money(-row.amount_fen)} CNY to the venue",
         )
         for row in await claims.listing(connection)
     ]

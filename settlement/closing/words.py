@@ -90,9 +90,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "made": ("新增（减：撤销）", "Claims made, less ended"),
     "collected": ("已收回", "Collected"),
     "claim_note": (
-        "银行已退回的入金被使用后形成应付款；清偿之前本账户不得买入、出金和提货，可以卖出和撤单。",
-        "Money that the bank has taken back after it was used is owed. Until it is paid, the account may sell and "
-        "cancel; it does not buy, and neither money nor metal leaves it.",
+        "银行已退回或已无银行付款对应的入金被使用后形成应付款；清偿之前本账户不得买入、出金和提货，可以卖出和撤单。",
+        "Money that the bank has taken back after it was used is owed, and so is used money that no payment stands "
+        "behind any more. Until it is paid, the account may sell and cancel; it does not buy, and neither money nor "
+        "metal leaves it.",
     ),
     "differences": (
         "账簿与交易系统日终差异（结转次日）",
@@ -299,7 +300,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "kind.correction": ("更正", "Correction"),
     "kind.fee_payout": ("手续费划付", "Payout of fees"),
     "kind.fee": ("费用账单", "Bill of fees"),
-    "kind.payment_claim": ("银行退汇追款", "Claim: payment taken back"),
+    "kind.payment_claim": ("追款（退汇或无付款）", "Claim: payment taken back or missing"),
     "kind.unidentified": ("未识别变动", "Without a document"),
 }
 

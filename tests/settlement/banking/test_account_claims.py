@@ -276,7 +276,7 @@ async def test_days_close_with_a_claim_in_force_and_after_it(exchange: SmallExch
     assert figures((await statement_of(exchange, "A", day.day.isoformat())).content["claim"]) == (0, PAID, 0, PAID)
     assert "claim" not in (await content_of(exchange, "B.H"))
     papers: tuple[tuple[Language, str, str], ...] = (
-        ("zh", "应付交易所款项", "银行退汇追款"),
+        ("zh", "应付交易所款项", "追款（退汇或无付款）"),
         ("en", "Owed to the venue", "Claim"),
     )
     for language, heading, said in papers:
