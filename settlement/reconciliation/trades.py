@@ -30,6 +30,8 @@ WITH made AS (
             AS of_seller,
         coalesce(sum(p.amount) FILTER (WHERE a.asset = t.symbol AND a.kind = 'member' AND a.name = t.buy_account), 0)
             AS to_buyer,
+        coalesce(sum(p.amount) FILTER (WHERE a.asset = t.symbol AND a.kind = 'member' AND a.name = t.sell_account), 0)
+            AS from_seller,
         coalesce(sum(abs(p.amount)), 0) AS everything, bool_and(e.at = m.at) AS on_time
     FROM made m JOIN trade t USING (trade_id)
     LEFT JOIN ledger_entry e ON e.sequence = m.sequence AND e.sequence > :proved
@@ -39,7 +41,7 @@ WITH made AS (
 SELECT * FROM posted WHERE amount <> div(price::numeric * quantity, :mg_per_gram) OR on_time IS NOT TRUE
     OR CASE WHEN buy_account = sell_account THEN of_buyer <> -sign * (buy_fee + sell_fee) OR to_buyer <> 0
         ELSE of_buyer <> -sign * (amount + buy_fee) OR of_seller <> sign * (amount - sell_fee)
-            OR to_buyer <> sign * quantity END
+            OR to_buyer <> sign * quantity OR from_seller <> -sign * quantity END
     OR everything <> amount + buy_fee + abs(amount - sell_fee) + buy_fee + sell_fee + 2 * quantity
 ORDER BY sequence LIMIT :most
 """)
@@ -74,6 +76,6 @@ def _break(row: Row[Any]) -> Break:
     note = (
         f"{row.quantity} mg of {row.symbol} at {row.price} for {row.amount} fen with fees of {row.buy_fee} and "
         f"{row.sell_fee} fen, from {row.sell_account} to {row.buy_account}; entry {row.sequence} has {row.of_buyer} "
-        f"fen and {row.to_buyer} mg of the buyer, {row.of_seller} fen of the seller"
+        f"fen and {row.to_buyer} mg of the buyer, {row.of_seller} fen and {row.from_seller} mg of the seller"
     )
     return Break(KIND, what, "", 1, 0, "match", note)

@@ -17,6 +17,11 @@ DAMAGE = [
     ),
     (f"DELETE FROM posting WHERE {FEE_LINE}", ["trade:2"]),
     (f"UPDATE posting SET account_id = (SELECT min(account_id) FROM ledger_account) WHERE {FEE_LINE}", []),
+    (
+        "UPDATE posting SET account_id = (SELECT min(account_id) FROM ledger_account) "
+        "WHERE line = 4 AND sequence IN (SELECT sequence FROM trade)",
+        ["trade:1", "trade:2"],
+    ),
     ("UPDATE posting SET line = 9 WHERE line = 5", []),
     ("UPDATE trade SET price = price + 1 WHERE trade_id = 2", ["trade:2", "annulment of trade:2"]),
     ("UPDATE trade SET sell_account = 'VENUE' WHERE trade_id = 1", ["trade:1"]),
