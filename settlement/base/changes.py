@@ -7,9 +7,9 @@ taken back is none.
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Table, TextClause, select, text
+from sqlalchemy import Row, Table, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base.refusal import Refused
@@ -46,18 +46,30 @@ WITH act AS (
         SELECT {key} AS key, content
         FROM (SELECT to_jsonb(r) - '{{{free}}}'::text[] AS content FROM {table} r WHERE {first}) j
     ) c WHERE true {of_keys}
+), last AS (
+    SELECT key, digest, broken FROM (
+        SELECT key, digest, next, bool_or(before IS DISTINCT FROM left_at) OVER (PARTITION BY key) AS broken FROM act
+    ) each_act WHERE next IS NULL
 ), wrong AS (
-    SELECT key FROM act WHERE before IS DISTINCT FROM left_at
-    UNION
-    SELECT coalesce(p.key, a.key) FROM present p FULL JOIN (SELECT * FROM act WHERE next IS NULL) a USING (key)
-    WHERE p.digest IS DISTINCT FROM a.digest
+    SELECT coalesce(p.key, a.key) AS key, p.digest FROM present p FULL JOIN last a USING (key)
+    WHERE a.broken OR p.digest IS DISTINCT FROM a.digest
 )
-SELECT w.key, by_hand.changed_by, by_hand.columns, by_hand.before IS NULL AS made, by_hand.digest IS NULL AS gone
+SELECT w.key, by_hand.change_no, by_hand.changed_by, by_hand.columns, by_hand.before IS NULL AS made,
+       by_hand.digest IS NULL AS gone, recorded.unfit, w.digest IS DISTINCT FROM recorded.digest AS differs,
+       encode(substr(w.digest, 1, 4), 'hex') AS present
 FROM wrong w LEFT JOIN LATERAL (
     SELECT c.* FROM row_change c WHERE c.of_table = :of_table AND c.key = w.key AND NOT EXISTS (
         SELECT 1 FROM row_act a WHERE a.transaction = c.transaction AND a.begun = c.begun
     ) ORDER BY c.change_no DESC LIMIT 1
 ) by_hand ON true
+LEFT JOIN LATERAL (
+    SELECT max(c.change_no) FILTER (WHERE c.before IS DISTINCT FROM c.left_at) AS unfit,
+           (array_agg(c.digest ORDER BY c.change_no DESC))[1] AS digest
+    FROM (
+        SELECT change_no, before, digest, lag(digest) OVER (ORDER BY change_no) AS left_at
+        FROM row_change WHERE of_table = :of_table AND key = w.key
+    ) c
+) recorded ON true
 ORDER BY w.key
 """
 _BESIDE: Final = text(
@@ -96,16 +108,25 @@ async def differences(connection: AsyncConnection, table: Table, keys: Sequence[
             table=table.name, key=key, free=free, first=first, of_keys=of_keys, wanted=wanted, of_wanted=of_wanted
         )
     )
-    found = []
-    for row in await connection.execute(query, values):
-        if row.changed_by is None:
-            note = "it differs from the record of its changes"
-        else:
-            done = "added" if row.made else "deleted" if row.gone else "changed"
-            of_columns = f" ({', '.join(row.columns)})" if row.columns else ""
-            note = f"{done}{of_columns} by {row.changed_by} in SQL, without an act"
-        found.append(ChangedRow(table.name, row.key, note))
-    return found
+    return [ChangedRow(table.name, row.key, _note(row)) for row in await connection.execute(query, values)]
+
+
+def _note(row: Row[Any]) -> str:
+    """Return what is known of a change; another change of the same row has another note.
+
+    Named are the newest change by hand, the newest recorded change that began with another row than the change before
+    had left, and, if no change that is recorded has left the row as it is, the first bytes of its digest.
+    """
+    past = [] if row.unfit is None else [f"before change {row.unfit}"]
+    if row.differs:
+        past.append("now it is gone" if row.present is None else f"its digest is now {row.present}")
+    differs = f"it differs from the record of its changes ({', '.join(past)})"
+    if row.changed_by is None:
+        return differs
+    done = "added" if row.made else "deleted" if row.gone else "changed"
+    of_columns = f" ({', '.join(row.columns)})" if row.columns else ""
+    note = f"{done}{of_columns} by {row.changed_by} in SQL, without an act (change {row.change_no})"
+    return f"{note}; {differs}" if past else note
 
 
 async def all_differences(

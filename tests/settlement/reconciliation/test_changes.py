@@ -1,5 +1,7 @@
 """Changes of rows by hand, with all triggers on: each is found, and nothing that was changed so is approved."""
 
+import re
+
 import pytest
 from sqlalchemy import Column, Table, text
 from sqlalchemy.exc import DBAPIError
@@ -11,7 +13,7 @@ from settlement.custody import receipt_cancels
 from settlement.documents.kinds import KINDS
 from settlement.ledger import cash
 from settlement.load_outs import application
-from settlement.reconciliation import three_way
+from settlement.reconciliation import break_work, breaks, three_way
 from settlement.service import movements
 from settlement.tables.changes import EXEMPT, FREE, watched
 from settlement.tables.schema import metadata
@@ -149,8 +151,10 @@ async def test_rows_that_are_added_or_deleted_are_found(busy_exchange: SmallExch
         (lots, *_), (member,) = [
             await changes.differences(connection, metadata.tables[name]) for name in ("transfer_lot", "member")
         ]
-        assert member == ("member", "Z", "added by goldx in SQL, without an act")
-        assert lots.note == "deleted by goldx in SQL, without an act"
+        number = text("SELECT max(change_no) FROM row_change WHERE of_table = :name")
+        added, deleted = [await connection.scalar(number, {"name": name}) for name in ("member", "transfer_lot")]
+        assert member == ("member", "Z", f"added by goldx in SQL, without an act (change {added})")
+        assert lots.note == f"deleted by goldx in SQL, without an act (change {deleted})"
 
 
 async def test_a_change_with_the_triggers_off_is_found(busy_exchange: SmallExchange) -> None:
@@ -158,9 +162,52 @@ async def test_a_change_with_the_triggers_off_is_found(busy_exchange: SmallExcha
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text("UPDATE member SET name = 'x' WHERE member = 'A'"))
     async with busy_exchange.engine.connect() as connection:
-        assert await changes.all_differences(connection) == [
-            ("member", "A", "it differs from the record of its changes")
-        ]
+        ((table, key, note),) = await changes.all_differences(connection)
+        assert (table, key) == ("member", "A")
+        assert re.fullmatch(r"it differs from the record of its changes \(its digest is now [0-9a-f]{8}\)", note)
+
+
+async def by_hand(exchange: SmallExchange, *statements: str) -> None:
+    """Do what no act accounts for, all of it in one transaction."""
+    async with exchange.engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+async def test_an_explained_change_by_hand_covers_no_later_one(busy_exchange: SmallExchange) -> None:
+    """One that the triggers recorded, one past them, and one past them before an act; an act alone opens nothing."""
+    past_triggers = "SET LOCAL session_replication_role = replica"
+
+    async def state() -> str:
+        await three_way.reconcile(busy_exchange.engine, ONE)
+        (row,) = await do(busy_exchange, breaks.open_breaks)
+        assert row.subject == "member:A row"
+        return str(row.status)
+
+    async def explain() -> None:
+        (row,) = await do(busy_exchange, breaks.open_breaks)
+        await do(busy_exchange, break_work.explain, ONE, row.break_id, ONE, "a spelling")
+
+    async def act(name: str) -> None:
+        async with busy_exchange.engine.begin() as connection:
+            await connection.execute(text("UPDATE member SET name_zh = :name WHERE member = 'A'"), {"name": name})
+            await registry.add_member(connection, ONE, name, name)
+
+    for statements, after in (
+        (["UPDATE member SET name = 'One' WHERE member = 'A'"], None),
+        (["UPDATE member SET name = 'Two' WHERE member = 'A'"], None),
+        ([past_triggers, "UPDATE member SET name = 'Three' WHERE member = 'A'"], None),
+        ([past_triggers, "UPDATE member SET name = 'Four' WHERE member = 'A'"], "NEW"),
+        ([past_triggers, "UPDATE member SET name = 'Five' WHERE member = 'A'"], "NEXT"),
+    ):
+        await by_hand(busy_exchange, *statements)
+        if after is not None:
+            await act(after)
+        assert await state() == "OPEN", statements
+        await explain()
+        assert await state() == "EXPLAINED", "the same one"
+    await act("LAST")
+    assert await state() == "EXPLAINED", "an act is no change by hand"
 
 
 @pytest.mark.usefixtures("configured_database")
