@@ -3,7 +3,7 @@
 =============  ==============================================================================================
 kind           the two sides that differ
 =============  ==============================================================================================
-TRADE_FEE      the fees of a trade, and what the rates of its instrument allow; or those that the ledger has
+TRADE_FEE      a side's fee of a trade, and what the rate of its instrument allows; or both fees, and the ledger
 ACCRUAL        an accrued fee, and its quantity at the rate of the tariff on its day
 BILL           a bill, and the fees that are on it
 =============  ==============================================================================================
@@ -121,7 +121,8 @@ async def compare(connection: AsyncConnection, since: Since | None = None) -> tu
     proved = {"proved": 0 if since is None else _trades_after(since)}
     accruals, bills = await _written(connection, since)
     most = {"most": MOST_NAMED}
-    found = [_trade(row) for row in await connection.execute(_TRADES, {**most, **proved, "buy": BUY, "sell": SELL})]
+    trades = await connection.execute(_TRADES, {**most, **proved, "buy": BUY, "sell": SELL})
+    found = [each for row in trades for each in _sides(row)]
     for row in await connection.execute(_LEDGER, {**most, **proved}):
         subject = f"entry:{row.sequence}" if row.trade_id is None else f"trade:{row.trade_id} in the ledger"
         found.append(Break("TRADE_FEE", subject, CASH, row.charged, row.posted))
@@ -152,12 +153,30 @@ async def _written(connection: AsyncConnection, since: Since | None) -> tuple[li
     return accruals, sorted(bills)
 
 
-def _trade(row: Row[Any]) -> Break:
-    """Return the break of a trade; the expected sum is rounded half up for each side."""
-    rates = (row.maker_fee_bp if row.kind is None else row.taker_fee_bp, row.taker_fee_bp)
-    expected = sum(half_up(row.amount * rate, BASIS_POINTS) for rate in rates)
-    note = f"{row.buy_fee} + {row.sell_fee} fen on {row.amount} fen, at {rates[0]} bp and {rates[1]} bp"
-    return Break("TRADE_FEE", f"trade:{row.trade_id}", CASH, expected, row.buy_fee + row.sell_fee, note=note)
+def _sides(row: Row[Any]) -> list[Break]:
+    """Return the breaks of a trade, one for each side with a wrong fee; the expected fee is rounded half up.
+
+    Where either side may have been the maker, it is the one with which the fewest fees are wrong, then by the least.
+    """
+    maker, taker = row.maker_fee_bp, row.taker_fee_bp
+    allowed = [(taker, taker)] if row.kind is not None else []
+    if row.kind is None and row.taker_side != BUY:
+        allowed.append((maker, taker))
+    if row.kind is None and row.taker_side != SELL:
+        allowed.append((taker, maker))
+    found = [_wrong(row, rates) for rates in allowed]
+    return min(found, key=lambda wrong: (len(wrong), sum(abs(each.found - each.expected) for each in wrong)))
+
+
+def _wrong(row: Row[Any], rates: tuple[int, int]) -> list[Break]:
+    """Return the breaks of a trade of which the buyer pays the first rate and the seller the second."""
+    found = []
+    for side, fee, rate in zip(("buy", "sell"), (row.buy_fee, row.sell_fee), rates, strict=True):
+        exact = row.amount * rate
+        if not exact // BASIS_POINTS <= fee <= -(-exact // BASIS_POINTS):
+            expected, note = half_up(exact, BASIS_POINTS), f"{fee} fen on {row.amount} fen, at {rate} bp"
+            found.append(Break("TRADE_FEE", f"trade:{row.trade_id} {side}", CASH, expected, fee, note=note))
+    return found
 
 
 def _accrual(row: Row[Any]) -> Break:

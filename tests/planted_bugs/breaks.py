@@ -28,6 +28,12 @@ BUGS = (
     ),
     Bug("an explanation lets engine and ledger differ", PAST, "return status in BREAK_WAITS", "return status == _OPEN"),
     Bug(
+        "the side that paid a wrong fee is the other one",
+        FEES,
+        "key=lambda wrong: (len(wrong),",
+        "key=lambda wrong: (-len(wrong),",
+    ),
+    Bug(
         "a trade has its instrument's present rates",
         FEES,
         "WHERE r.symbol = t.symbol AND r.sequence < t.sequence",

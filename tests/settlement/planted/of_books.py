@@ -281,7 +281,7 @@ async def a_fee_lost(connection: AsyncConnection, evening: Evening, dice: Random
     """Remove the buyer's fee of a trade from the register of trades; the ledger still has it."""
     trade = await one_of(connection, dice, f"{STANDING} AND buy_fee > 0")
     evening.sql += [PAST_TRIGGERS, f"UPDATE trade SET buy_fee = 0 WHERE trade_id = {trade.trade_id}"]
-    evening.expect(FEE, "TRADE_FEE", f"trade:{trade.trade_id}")
+    evening.expect(FEE, "TRADE_FEE", f"trade:{trade.trade_id} buy")
     evening.expect(FEE, "TRADE_FEE", f"trade:{trade.trade_id} in the ledger")
     evening.expect(FEE, "FEES", "fee_income")
     evening.expect(LEDGER, "TRADES", f"trade:{trade.trade_id}")
@@ -293,7 +293,8 @@ async def a_fee_at_another_rate(connection: AsyncConnection, evening: Evening, d
     evening.sql += [PAST_TRIGGERS, "UPDATE fee_rate SET maker_fee_bp = 3, taker_fee_bp = 3"]
     evening.expect(LEDGER, "HISTORY", f"fee_rate:{rate.symbol}:{rate.sequence} row")
     for row in await connection.execute(text("SELECT trade_id FROM trade")):
-        evening.expect(FEE, "TRADE_FEE", f"trade:{row.trade_id}")
+        for side in ("buy", "sell"):
+            evening.expect(FEE, "TRADE_FEE", f"trade:{row.trade_id} {side}")
 
 
 async def _accrual(connection: AsyncConnection, dice: Random) -> Any:

@@ -46,7 +46,10 @@ async def test_maker_and_taker_have_rates_of_their_own(traded_exchange: SmallExc
     await traded_exchange.trade("B.H", "A.H", 60_000, 10)
     assert await found(traded_exchange) == []
     await sql(traded_exchange, "UPDATE trade SET buy_fee = sell_fee, sell_fee = buy_fee WHERE trade_id = 2")
-    assert await found(traded_exchange) == [("TRADE_FEE", "trade:2")]
+    assert await found(traded_exchange) == [("TRADE_FEE", "trade:2 buy"), ("TRADE_FEE", "trade:2 sell")]
+    _, wrong = await do(traded_exchange, fees.compare)
+    assert sum(one.found - one.expected for one in wrong) == 0
+    assert all(one.found != one.expected for one in wrong), "neither hides the other's"
 
 
 def charge(residue: int, amount: int, rate: int) -> tuple[int, int]:
@@ -75,7 +78,7 @@ async def test_generated_trades_are_found_only_if_they_are_wrong(exchange: Small
             buy = most + chance.choice([1, 10**6])
             if side is None and buy <= -(-amount * max(rates) // 10_000):
                 continue
-            wrong.append(("TRADE_FEE", f"trade:{number}"))
+            wrong.append(("TRADE_FEE", f"trade:{number} buy"))
         rows.append(
             f"({number}, {number + 1000}, 1, 'AU', 1, 1, {amount}, 'B.H', 'A.H', {buy}, {sell}, "
             f"{'NULL' if side is None else side})"
@@ -98,7 +101,7 @@ async def test_generated_trades_are_found_only_if_they_are_wrong(exchange: Small
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        ("UPDATE trade SET buy_fee = buy_fee + 2", ["TRADE_FEE trade:1", "TRADE_FEE trade:1 in the ledger"]),
+        ("UPDATE trade SET buy_fee = buy_fee + 2", ["TRADE_FEE trade:1 buy", "TRADE_FEE trade:1 in the ledger"]),
         ("DELETE FROM trade", ["TRADE_FEE entry:"]),
         ("UPDATE posting SET amount = amount - 1 WHERE line = 3", ["TRADE_FEE trade:1 in the ledger"]),
         ("UPDATE fee_rate SET taker_fee_bp = 99", ["TRADE_FEE trade:1"]),

@@ -83,7 +83,7 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
             [
                 ("TRADES", "trade:1", "", -1),
                 ("FEES", "fee_income", "CNY", 120),
-                ("TRADE_FEE", "trade:1", "CNY", -120),
+                ("TRADE_FEE", "trade:1 buy", "CNY", -120),
                 ("TRADE_FEE", "trade:1 in the ledger", "CNY", 120),
             ],
         ),
