@@ -75,6 +75,8 @@ LEGAL_HOLD: Final = Machine(
 )
 BOUND: Final = union(PLEDGE.within("place", "release"), LEGAL_HOLD.within("place", "release"))
 """The grams of the pledge or hold lie in the sub-account."""
+ENCUMBRANCE_OPEN: Final = union(PLEDGE.open, LEGAL_HOLD.open)
+"""The pledge or hold has not ended: its lots may be locked."""
 NEVER_BOUND: Final = union(
     PLEDGE.after("decline", "refuse", "withdraw"),
     LEGAL_HOLD.after("decline", "refuse"),

@@ -30,7 +30,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Row, and_, case, func, literal, or_, outerjoin, select, true
+from sqlalchemy import Column, ColumnElement, Row, and_, any_, case, func, literal, or_, outerjoin, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.units import CASH
@@ -39,7 +39,7 @@ from settlement.base.database import among
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES
 from settlement.documents.charges import FEE_BILL
-from settlement.documents.custody import BOUND, RECEIPT_LIVE
+from settlement.documents.custody import BOUND, ENCUMBRANCE_OPEN, RECEIPT_LIVE
 from settlement.documents.kinds import TRADE, TRADE_BUST, UNIDENTIFIED
 from settlement.documents.ledger import CASH_DONE, FEE_PAYOUT
 from settlement.documents.lots import IN_POOL
@@ -54,7 +54,7 @@ from settlement.reconciliation.since import RecordEnds, Since, marks
 from settlement.tables.assays import certificate
 from settlement.tables.charges import fee_bill
 from settlement.tables.closing import balance_at_end
-from settlement.tables.custody import encumbrance, receipt
+from settlement.tables.custody import ENCUMBRANCE_KINDS, encumbrance, receipt
 from settlement.tables.ledger import (
     cash_transfer,
     engine_holding,
@@ -203,7 +203,10 @@ async def _check_receipts(connection: AsyncConnection, comparison: Comparison) -
 
 
 async def _check_encumbrances(connection: AsyncConnection, comparison: Comparison) -> None:
-    """Compare the gold in sub-accounts with the live pledges and holds, and the lots that they name with the locks."""
+    """Compare the gold in sub-accounts with the live pledges and holds, and the lots that they name with the locks.
+
+    Each lock of a pledge or hold has its document, which is open and names the lot.
+    """
     live, lock = encumbrance.c.status.in_(BOUND), lot_lock.c
     names = (encumbrance.c.encumbrance_no, encumbrance.c.kind, func.unnest(encumbrance.c.lots).label("lot_id"))
     named = select(*names).where(live).subquery("named")
@@ -217,6 +220,15 @@ async def _check_encumbrances(connection: AsyncConnection, comparison: Compariso
         return Break("STATUS_DIFF", subject, "", row.expected, row.found, lot_id=row.lot_id)
 
     await comparison.compare_pairs(connection, both, found, "encumbrance_no", "lot_id")
+    # A lot may be locked before the grams are bound, and is free once the document has ended.
+    open_for = and_(lock.lot_id == any_(encumbrance.c.lots), encumbrance.c.status.in_(ENCUMBRANCE_OPEN))
+    of_lock = and_(encumbrance.c.encumbrance_no == lock.subject, encumbrance.c.kind == lock.kind, open_for)
+    number = func.coalesce(lock.subject, 0).label("encumbrance_no")
+    owed = case((encumbrance.c.encumbrance_no.is_(None), 0), else_=1).label("expected")
+    locks = select(number, lock.kind, lock.lot_id, owed, literal(1).label("found"))
+    locks = locks.select_from(lot_lock.outerjoin(encumbrance, of_lock))
+    locks = locks.where(lock.kind.in_(ENCUMBRANCE_KINDS), lock.lifted_at.is_(None))
+    await comparison.compare_pairs(connection, locks, found, "encumbrance_no", "lot_id")
     suffix = case((encumbrance.c.kind == "PLEDGE", f".{PLEDGE}"), else_=f".{HOLD}")
     each = select((encumbrance.c.account + suffix).label("account"), encumbrance.c.symbol, encumbrance.c.fine_mg)
     gold = each.where(live).subquery("gold").c

@@ -80,6 +80,8 @@ BUGS = (
         "both = outerjoin(held, live, held.c.lot_id == live.c.lot_id, full=True)",
         "both = outerjoin(live, held, held.c.lot_id == live.c.lot_id)",
     ),
+    Bug("a lock needs no document that names its lot", THREE_WAY, "lock.lot_id == any_(encumbrance.c.lots), ", ""),
+    Bug("a lock may outlive its document", THREE_WAY, "encumbrance.c.status.in_(ENCUMBRANCE_OPEN))", "true())"),
     Bug("a certificate is not computed again", THREE_WAY, "0 if recompute(row.content) else json.loads", "json.loads"),
     Bug(
         "sellers' fees are not expected",

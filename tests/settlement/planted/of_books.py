@@ -225,11 +225,13 @@ async def the_lock_of_a_hold_lost(connection: AsyncConnection, evening: Evening,
 
 async def a_hold_that_ended_by_itself(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     """Release the document of a hold, while its gold is still held."""
-    hold = await one_of(connection, dice, "SELECT encumbrance_no FROM encumbrance WHERE kind = 'LEGAL_HOLD'")
+    hold = await one_of(connection, dice, "SELECT encumbrance_no, lots FROM encumbrance WHERE kind = 'LEGAL_HOLD'")
     held = await one_of(connection, dice, "SELECT name FROM ledger_account WHERE name LIKE 'A.H%' AND name <> 'A.H'")
     evening.sql.append("UPDATE encumbrance SET status = 'RELEASED' WHERE kind = 'LEGAL_HOLD'")
     evening.expect(LEDGER, "HISTORY", f"legal_hold:{hold.encumbrance_no} state")
     evening.expect(LEDGER, "STATUS_DIFF", held.name)
+    for number in hold.lots:
+        evening.expect(LEDGER, "STATUS_DIFF", f"legal_hold:{hold.encumbrance_no} lot:{number}")
 
 
 async def money_in_that_never_came(connection: AsyncConnection, evening: Evening, dice: Random) -> None:

@@ -136,6 +136,29 @@ async def test_metal_without_a_document_is_found(traded_exchange: SmallExchange)
     assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", -1)]
 
 
+async def test_the_lock_of_a_pledge_or_hold_without_its_document_is_found(busy_exchange: SmallExchange) -> None:
+    """The document was never there, is about other lots, or has ended."""
+    insert = "INSERT INTO lot_lock (lot_id, kind, subject, reason, by, at) VALUES ({}, '{}', {}, 'x', 'x', 1)"
+    damages = {
+        insert.format(1, "PLEDGE", 77): ("pledge:77 lot:1", 1),
+        insert.format(1, "LEGAL_HOLD", "NULL"): ("legal_hold:0 lot:1", 1),
+        insert.format(1, "PLEDGE", 1): ("pledge:1 lot:1", 1),
+        insert.format(1, "TRANSFER", 77): None,
+        "UPDATE encumbrance SET lots = '{}'": ("legal_hold:1 lot:5", 1),
+        "UPDATE encumbrance SET status = 'PROPOSED', fine_mg = 0": None,
+    }
+    async with busy_exchange.engine.connect() as connection:
+        for damage, named in damages.items():
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
+            await connection.execute(text(damage))
+            found = (await three_way.compare(connection)).breaks
+            await connection.rollback()
+            of_locks = [
+                (one.subject, one.found) for one in found if "lot:" in one.subject and one.kind == "STATUS_DIFF"
+            ]
+            assert of_locks == ([] if named is None else [named]), damage
+
+
 async def test_a_break_names_its_account_and_its_money(traded_exchange: SmallExchange) -> None:
     await traded_exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
     await traded_exchange.post()
