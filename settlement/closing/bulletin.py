@@ -98,11 +98,15 @@ async def _record(connection: AsyncConnection, position: RecordPosition) -> dict
 
 
 def kept_facts(kept: bytes) -> Sequence[str]:
-    """Return which facts the step does not compute anew."""
-    known = msgspec.json.decode(kept) if kept else None
-    if known is not None and "stock" in known:
+    """Return which facts the step does not compute anew.
+
+    The first programs kept the newest signed record alone, null without one, and no positions.
+    """
+    known = (msgspec.json.decode(kept) if kept else None) or {}
+    if "stock" in known:
         return ("record", "names", "stock", "breaks")
-    return ("names",) if known is not None and "names" in known else ()
+    record = () if "seen" in known else ("record",)
+    return (*record, "names") if "names" in known else record
 
 
 async def work(connection: AsyncConnection, day: Day, kept: bytes) -> bytes:

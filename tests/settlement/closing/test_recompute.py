@@ -229,6 +229,22 @@ async def test_a_day_that_an_older_program_has_closed_keeps_its_facts(
     }
 
 
+@pytest.mark.parametrize(
+    ("facts", "kept"),
+    [
+        (None, ("record",)),
+        ({"day": "2026-11-25", "sha256": "00"}, ("record",)),
+        ({"record": None, "names": {}, "stock": [], "breaks": {}}, ("record", "names", "stock", "breaks")),
+        ({"seen": {}, "names": {}}, ("names",)),
+        ({"seen": {}}, ()),
+    ],
+    ids=["first programs, no record", "first programs", "everything", "no names at the end", "positions"],
+)
+def test_the_facts_of_a_bulletin_that_are_kept(facts: object, kept: tuple[str, ...]) -> None:
+    """Of a day that an older program has closed, too."""
+    assert bulletin.kept_facts(canonical(facts)) == kept
+
+
 @pytest.mark.usefixtures("configured_database")
 @pytest.mark.prepared(by=much_is_open)
 async def test_the_command_says_what_was_computed_and_what_was_kept(exchange: SmallExchange) -> None:
