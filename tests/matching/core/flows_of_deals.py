@@ -81,7 +81,7 @@ def of_named_lots(flow: "Flow", made: deal_commands.DealPropose) -> deal_command
 
 
 def found(flow: "Flow", made: deal_commands.DealPropose, *, gives: bool | None = None) -> LotsFound | None:
-    """Return what a gateway has found of named lots, mostly as it must be; ``gives``: whether the sender gives them."""
+    """Return the register's answer about named lots, seldom a wrong one; ``gives``: whether the sender gives them."""
     if not made.lots:
         return None
     gives = made.side == terms.BUY if gives is None else gives

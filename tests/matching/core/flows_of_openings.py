@@ -39,8 +39,15 @@ def opening(flow: "Flow") -> AnyCommand:
 
 
 def day_after(trading_day: str) -> str:
-    """Return a trading day that can follow one, in the month of a flow's first time."""
-    day = date.fromisoformat(max(trading_day, "1970-01-01")) + timedelta(days=1)
+    """Return a trading day that can follow one, in the month of a flow's first time.
+
+    By the oldest rules a trading day may be any text, which the present rules ignore.
+    """
+    try:
+        day = date.fromisoformat(trading_day)
+    except ValueError:
+        day = date(1970, 1, 1)
+    day += timedelta(days=1)
     while day.isoweekday() > 5:
         day += timedelta(days=1)
     return str(day)

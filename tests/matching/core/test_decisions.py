@@ -119,6 +119,16 @@ def test_an_instrument_is_retired_when_nobody_has_anything_of_it_and_can_be_defi
     validate(engine)
 
 
+@pytest.mark.parametrize("phase", [terms.PRE_OPEN, terms.CONTINUOUS, terms.HALTED])
+def test_an_instrument_that_nobody_has_anything_of_is_retired_only_when_it_is_closed(phase: str) -> None:
+    engine = market()
+    phases = [commands.MarketSetPhase("W", one) for one in dict.fromkeys((terms.PRE_OPEN, phase))]
+    assert reasons(engine, commands.InstrumentDefine("W"), *phases) == [""] * (1 + len(phases))
+    retire, close = commands.InstrumentRetire("W"), commands.MarketSetPhase("W", terms.CLOSED)
+    assert reasons(engine, retire, close, retire) == ["PHASE", "", ""]
+    validate(engine)
+
+
 def test_an_account_is_retired_when_it_is_empty_and_stays_so() -> None:
     """It stays retired when its member is killed and restored; money that comes in later can be withdrawn."""
     engine = market()

@@ -110,6 +110,21 @@ async def used_and_returned(exchange: SmallExchange, of_other: int = 50_000_00) 
     return bank, found
 
 
+async def spent_and_voided(exchange: SmallExchange, paid: Payment) -> MockBank:
+    """A.H buys gold with the money of a payment whose statement is then voided; its way back is proposed."""
+    await lots(exchange)
+    bank = await bank_of(exchange)
+    await carried_out(exchange, *await booked(exchange, bank, Payment(50_000_00, "B.H")))
+    await taken_in(exchange, one_day(bank, paid))
+    await carried_out(exchange, *await do(exchange, deposits.match, ONE))
+    assert await order(exchange, "B.H", terms.SELL, 150) == ""
+    assert await order(exchange, "A.H", terms.BUY, 150) == ""
+    await voided(exchange, 2)
+    (back,) = await waiting(exchange)
+    await moved(exchange, back.proposal_id)
+    return bank
+
+
 async def test_a_payment_that_was_used_and_is_taken_back_is_a_claim_until_it_is_collected(
     exchange: SmallExchange,
 ) -> None:
@@ -218,16 +233,7 @@ async def test_a_payment_that_was_assigned_to_another_account_is_not_collected_t
 
 
 async def test_money_that_no_payment_stands_behind_is_collected_after_the_answer(exchange: SmallExchange) -> None:
-    await lots(exchange)
-    bank = await bank_of(exchange)
-    await carried_out(exchange, *await booked(exchange, bank, Payment(50_000_00, "B.H")))
-    await taken_in(exchange, one_day(bank, Payment(PAID, "A.H", number="X-1")))
-    await carried_out(exchange, *await do(exchange, deposits.match, ONE))
-    assert await order(exchange, "B.H", terms.SELL, 150) == ""
-    assert await order(exchange, "A.H", terms.BUY, 150) == ""
-    await voided(exchange, 2)
-    (back,) = await waiting(exchange)
-    await moved(exchange, back.proposal_id)
+    await spent_and_voided(exchange, Payment(PAID, "A.H", number="X-1"))
     await sell(exchange, 148, 62_000)
     await exchange.sender.flush()
     await refused(exchange, "ILLEGAL_STEP", claims.collect_money, ONE, 2)
@@ -309,17 +315,8 @@ async def test_money_of_a_voided_statement_is_claimed_and_the_claim_ends_with_wh
     exchange: SmallExchange,
 ) -> None:
     """The corrected statement has the payment again: the money stands after all, nothing was collected."""
-    await lots(exchange)
-    bank = await bank_of(exchange)
-    await carried_out(exchange, *await booked(exchange, bank, Payment(50_000_00, "B.H")))
     paid = Payment(PAID, "A.H", number="X-1")
-    await taken_in(exchange, one_day(bank, paid))
-    await carried_out(exchange, *await do(exchange, deposits.match, ONE))
-    assert await order(exchange, "B.H", terms.SELL, 150) == ""
-    assert await order(exchange, "A.H", terms.BUY, 150) == ""
-    await voided(exchange, 2)
-    (back,) = await waiting(exchange)
-    await moved(exchange, back.proposal_id)
+    bank = await spent_and_voided(exchange, paid)
     assert await differences(exchange) == [("VENUE_ONLY", "cash:2", PAID, 0)]
     await exchange.round_trip()
     assert (owed(exchange), await receivable(exchange)) == (PAID, -PAID)

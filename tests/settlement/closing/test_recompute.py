@@ -241,7 +241,7 @@ async def test_a_day_that_an_older_program_has_closed_keeps_its_facts(
     ids=["first programs, no record", "first programs", "everything", "no names at the end", "positions"],
 )
 def test_the_facts_of_a_bulletin_that_are_kept(facts: object, kept: tuple[str, ...]) -> None:
-    """Of a day that an older program has closed, too."""
+    """The facts of a day that an older program closed are among them."""
     assert bulletin.kept_facts(canonical(facts)) == kept
 
 
