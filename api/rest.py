@@ -22,6 +22,7 @@ from api.gateway import Gateway
 from api.listing import ThePage, listed, page_dependency
 from api.metrics import write
 from api.sessions.act_log import take_reason
+from api.sessions.exchange_time import exchange_time
 from api.sessions.long_results import long_result
 from api.sessions.trading import OPERATOR_METHODS, PREVIEW, Trading
 from api.view.limit_forms import write_member, write_members
@@ -81,6 +82,15 @@ async def status(gateway: TheGateway) -> dict[str, Any]:
     When the journal's server is away, the answer is the last one known: `server_reachable` and `server_age_ms` say so.
     """
     return await gateway.status()
+
+
+@router.get("/v1/time", tags=["market"])
+async def time(gateway: TheGateway) -> dict[str, Any]:
+    """Return the gateway's time, and the journal's time and the sequence of the newest event that it knows.
+
+    Times are in ms since the epoch. `trouble` says why orders are not taken or not matched, or is null.
+    """
+    return exchange_time(gateway.view)
 
 
 @router.get("/metrics", tags=["service"], response_class=PlainTextResponse)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from api.edge.outcome import Refusal
 from api.edge.params import check_names, read_rows
 from api.edge.rpc import Request
+from api.sessions.exchange_time import exchange_time
 from api.sessions.pages import (
     PAGE_PARAMS,
     answer_page,
@@ -48,6 +49,7 @@ class Queries:
     def __init__(self, view: View) -> None:
         self._view = view
         self.methods: dict[str, Method] = {
+            "exchange.time": self._time,
             "market.instruments": self._instruments,
             "market.book": self._book,
             "market.trades": self._trades,
@@ -83,6 +85,10 @@ class Queries:
         if account is None or (principal is not None and principal.member not in (None, account.member)):
             raise unknown_account(name)
         return account
+
+    def _time(self, _: Session, request: Request) -> None:
+        check_names(request.params)
+        request.succeed(exchange_time(self._view))
 
     def _instruments(self, session: Session, request: Request) -> None:
         check_names(request.params, *PAGE_PARAMS)

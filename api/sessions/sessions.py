@@ -5,6 +5,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Coroutine
+from importlib.metadata import version
 from typing import Any, Final
 
 import structlog
@@ -30,6 +31,7 @@ from api.view.orders import is_mass
 from api.view.view import View
 from goldx.hosting.settings import Settings
 from goldx.protocol.units import BadValue, parse_identifier
+from goldx.protocol.version import PROTOCOL
 from goldx.streams.registrations import Registrations
 
 log = structlog.get_logger()
@@ -41,6 +43,9 @@ MESSAGE_SECONDS: Final = 30
 """The time in which a message must be complete once it has begun."""
 CHECK_SECONDS: Final = 1.0
 STOPPED: Final = "the key or its holder was suspended or ended"
+VERSION: Final = version("goldx")
+MOST_PROTOCOL: Final = 1_000_000
+"""The largest number that a log-on may give as a version of the protocol."""
 SESSION_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,63}")
 
 
@@ -179,7 +184,7 @@ class Sessions:
         request.succeed({"nonce": session.nonce})
 
     def _logon(self, session: Session, request: Request) -> None:
-        check_names(request.params, "key_id", "signature", "session")
+        check_names(request.params, "key_id", "signature", "session", "protocol")
         key_id = parse_identifier(request.params.get("key_id"), "key_id")
         signature = request.params.get("signature")
         if not isinstance(signature, str) or len(signature) != 128:
@@ -187,6 +192,7 @@ class Sessions:
         wanted = request.params.get("session")
         if wanted is not None and not (isinstance(wanted, str) and SESSION_NAME.fullmatch(wanted)):
             raise BadValue("session", wanted, "1 to 63 characters of A-Z a-z 0-9 . _ -")
+        _check_protocol(request.params.get("protocol"))
         if session.principal is not None:
             raise Refusal("NOT_PERMITTED", f"this session is logged on as {session.principal.key_id} already")
         nonce, session.nonce = session.nonce, None
@@ -239,6 +245,8 @@ class Sessions:
                 "cancel_on_disconnect": session.cancel_on_disconnect,
                 "grace_ms": session.grace_ms,
                 "keys_age_ms": self._register.age_ms,
+                "protocol": PROTOCOL,
+                "version": VERSION,
             }
         )
 
@@ -298,3 +306,13 @@ class Sessions:
             if session.principal is not None:
                 self._acts.ended(session, session.principal)
         session.end()
+
+
+def _check_protocol(oldest: object) -> None:
+    """Check the oldest version of the protocol that is enough for a client, None if it does not say.
+
+    Raises BadValue, and Refusal (PROTOCOL) if this gateway's is older.
+    """
+    if oldest is not None and check_whole("protocol", oldest, 1, MOST_PROTOCOL) > PROTOCOL:
+        text = f"the client needs version {oldest} of the protocol, and this gateway ({VERSION}) has version {PROTOCOL}"
+        raise Refusal("PROTOCOL", text, protocol=PROTOCOL, version=VERSION)

@@ -96,11 +96,17 @@ class Connection:
     """A connection to the gateway at ``url``; with ``reconnect`` it is made again whenever it is lost."""
 
     def __init__(
-        self, url: str, key: Key | None, reconnect: bool, heartbeat_seconds: float = HEARTBEAT_SECONDS
+        self,
+        url: str,
+        key: Key | None,
+        reconnect: bool,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        oldest_protocol: int | None = None,
     ) -> None:
         self._url = _socket_url(url)
         self._heartbeat_seconds = heartbeat_seconds
         self._key = key
+        self._oldest_protocol = oldest_protocol
         self._reconnect = reconnect
         self._socket: ClientConnection | None = None
         self._connected = asyncio.Event()
@@ -118,7 +124,7 @@ class Connection:
         self._at_disconnect: dict[str, Any] | None = None
         """The last ``session.cancel_on_disconnect``: a new connection asks for the same."""
         self.identity: dict[str, Any] = {}
-        """The answer to the log-on: member, accounts, permissions, session."""
+        """The answer to the log-on: member, accounts, permissions, session, protocol, version."""
 
     async def open(self) -> None:
         """Connect and log on. Raises OSError, websockets' exceptions, ExchangeError."""
@@ -223,7 +229,9 @@ class Connection:
         if len(nonce) != NONCE_LENGTH or not all(character in "0123456789abcdef" for character in nonce):
             raise ExchangeError("-32603", "the gateway's nonce is not one; nothing was signed", {})
         signature = key.sign(nonce.encode()).hex()
-        log_on = {"key_id": key.key_id, "signature": signature, "session": self._session}
+        log_on: dict[str, Any] = {"key_id": key.key_id, "signature": signature, "session": self._session}
+        if self._oldest_protocol is not None:
+            log_on["protocol"] = self._oldest_protocol
         self.identity = await self._request("session.logon", log_on)
 
     async def _read(self, socket: ClientConnection) -> None:

@@ -14,6 +14,18 @@ that orders are not taken or not matched (``data["trouble"]``), or are again (No
 """
 
 
+class ExchangeTime(TypedDict):
+    """The result of ``exchange.time``: the gateway's ``time``, and ``event_at`` of its newest event, ``sequence``.
+
+    Times in ms since the epoch. ``trouble`` says why orders are not taken or not matched, or is None.
+    """
+
+    time: int
+    event_at: int
+    sequence: int
+    trouble: str | None
+
+
 class Order(TypedDict):
     """One order; ``filled`` and ``amount`` and ``fee`` are the sums over its trades."""
 

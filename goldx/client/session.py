@@ -21,6 +21,7 @@ from goldx.client.results import (
     AllCancelled,
     Cancelled,
     Deal,
+    ExchangeTime,
     Holding,
     Message,
     OfDeal,
@@ -40,8 +41,10 @@ NEWEST_FIRST: Final = frozenset({"market.candles", "notice.list"})
 class ExchangeClient:
     """A member's session with a gateway. Made by ``connect``; not to be shared between threads."""
 
-    def __init__(self, url: str, key: Key | None, reconnect: bool, heartbeat_seconds: float) -> None:
-        self._connection = Connection(url, key, reconnect, heartbeat_seconds)
+    def __init__(
+        self, url: str, key: Key | None, reconnect: bool, heartbeat_seconds: float, oldest_protocol: int | None
+    ) -> None:
+        self._connection = Connection(url, key, reconnect, heartbeat_seconds, oldest_protocol)
 
     async def __aenter__(self) -> Self:
         await self._connection.open()
@@ -54,7 +57,7 @@ class ExchangeClient:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The answer to the log-on: member, accounts, permissions, session. Empty without one."""
+        """The answer to the log-on: member, accounts, permissions, session, protocol, version. Empty without one."""
         return self._connection.identity
 
     async def call(self, method: str, **params: Any) -> Any:
@@ -276,6 +279,11 @@ class ExchangeClient:
         found: dict[str, Any] = await self.call("venue.regime")
         return found
 
+    async def time(self) -> ExchangeTime:
+        """Return the gateway's time, and the time and sequence of the newest event that it knows."""
+        found: ExchangeTime = await self.call("exchange.time")
+        return found
+
     async def limits(self) -> dict[str, Any]:
         """Return the limits that the venue has set for your member and for its accounts, and what is used of them."""
         found: dict[str, Any] = await self.call("session.limits")
@@ -311,13 +319,19 @@ class ExchangeClient:
 
 
 def connect(
-    url: str, key: Key | None = None, *, reconnect: bool = False, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    url: str,
+    key: Key | None = None,
+    *,
+    reconnect: bool = False,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    oldest_protocol: int | None = None,
 ) -> ExchangeClient:
     """Return a client of the gateway at ``http(s)://`` or ``ws(s)://``, to be used in ``async with``.
 
     With a key it logs on; without one it may only read the public market. With ``reconnect`` a lost connection is
     replaced and subscriptions continue; calls in flight at the loss still raise ConnectionLost. A heartbeat is sent
-    every ``heartbeat_seconds``; if it is not answered in that time, the connection counts as lost. Entering raises
-    OSError, websockets' exceptions, ExchangeError.
+    every ``heartbeat_seconds``; if it is not answered in that time, the connection counts as lost. A gateway whose
+    version of the protocol is older than ``oldest_protocol`` refuses the log-on (PROTOCOL). Entering raises OSError,
+    websockets' exceptions, ExchangeError.
     """
-    return ExchangeClient(url, key, reconnect, heartbeat_seconds)
+    return ExchangeClient(url, key, reconnect, heartbeat_seconds, oldest_protocol)

@@ -24,6 +24,7 @@ REASONS: Final[dict[str, Reason]] = {
     "UNKNOWN_NOTICE": Reason("there is no such notice, or the member need not acknowledge it (any more)", 404),
     "UNKNOWN_MEMBER": Reason("there is no such member"),
     "NOT_PERMITTED": Reason("not logged on, or the key may not do this", 403),
+    "PROTOCOL": Reason("the client needs a newer version of the protocol than this gateway has"),
     "NOT_ELIGIBLE": Reason("the account may not trade this instrument"),
     "DUPLICATE_ID": Reason("the id was used before; data holds what came of it"),
     "BAD_PRICE": Reason("the price is missing, not allowed here, or not a multiple of the tick"),

@@ -38,6 +38,7 @@ from tests.api.sessions.in_process import (
 from tests.api.view.test_deals import later
 
 ONE_ANSWER: Final = {
+    "exchange.time": "the time, and the sequence of the newest event",
     "market.status": "the status of one instrument, with a sum for each kind of trade without orders",
     "market.book": "the parameter `depth` bounds its levels",
     "venue.regime": "the regime in force; it is changed a few times in a venue's life",
