@@ -120,7 +120,7 @@ def test_an_instrument_is_retired_when_nobody_has_anything_of_it_and_can_be_defi
 
 
 @pytest.mark.parametrize("phase", [terms.PRE_OPEN, terms.CONTINUOUS, terms.HALTED])
-def test_an_instrument_that_nobody_has_anything_of_is_retired_only_when_it_is_closed(phase: str) -> None:
+def test_an_instrument_that_nobody_has_anything_of_is_retired_only_when_it_is_closed(phase: int) -> None:
     engine = market()
     phases = [commands.MarketSetPhase("W", one) for one in dict.fromkeys((terms.PRE_OPEN, phase))]
     assert reasons(engine, commands.InstrumentDefine("W"), *phases) == [""] * (1 + len(phases))
