@@ -1,4 +1,8 @@
-"""The modules of this package that ``goldx build-core`` compiles: the view, and the fast path of plain orders."""
+"""The modules of this package that ``goldx build-core`` compiles: the view's state and its channels.
+
+Modules that mostly read and make records, such as ``view/orders`` and ``sessions/quick``, are faster interpreted: the
+interpreter reads a field of a record at its place, where compiled code looks it up by name each time.
+"""
 
 from pathlib import Path
 
@@ -6,7 +10,6 @@ from goldx.hosting.compiled import Compiled
 
 _VIEW = (
     "tables",
-    "orders",
     "books",
     "book_checksum",
     "candles",
@@ -17,4 +20,4 @@ _VIEW = (
     "view",
 )
 
-VIEW = Compiled(Path(__file__).parent, (*(f"view/{name}" for name in _VIEW), "sessions/quick"))
+VIEW = Compiled(Path(__file__).parent, tuple(f"view/{name}" for name in _VIEW))
