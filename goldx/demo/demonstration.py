@@ -15,7 +15,7 @@ from goldx.client.keys import Key
 from goldx.client.local_book import follow
 from goldx.client.results import OfRequest
 from goldx.client.session import connect
-from goldx.demo import end_of_day, rare_acts, scenario, staff
+from goldx.demo import bank, end_of_day, rare_acts, scenario, staff
 from goldx.demo.checks import EventSummary, find_disagreements, summarize
 from goldx.demo.record import SessionRecord
 from goldx.demo.shell import Shell
@@ -67,6 +67,8 @@ class DemoResult(msgspec.Struct, kw_only=True):
     money_in: str
     withdrawal: dict[str, Any]
     reconciliation: dict[str, Any]
+    bank: dict[str, Any]
+    """The bank's statements beside the escrow account in the ledger: balances, their difference, breaks."""
     day: dict[str, Any]
     """The closed day: ``closed``, ``signed``, the hash of each of its ``steps``, and of its ``record``."""
     regime: dict[str, Any]
@@ -109,8 +111,8 @@ class Demonstration:
             defined = await staff.define(operator)
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the accounts")
             self._step(3, f"{defined}; the legal regime is {regime['regime']}")
-            money = await staff.pay_in(shell)
-            self._step(4, f"{units.format_money(money)} CNY, each transfer proposed by one clerk, approved by another")
+            money = await staff.pay_in(shell) + await bank.prove_deposits(shell, self._supervisor.data_dir)
+            self._step(4, f"{units.format_money(money)} CNY, two clerks for each transfer; the bank's statement agrees")
             lots = await staff.take_in_bars(shell, self._note)
             await staff.wait_until(lambda: self._all_posted(operator), "the receipts to reach the engine")
             self._step(5, f"{lots} lots weighed, screened, melted, assayed, certified, receipted")
@@ -126,9 +128,10 @@ class Demonstration:
             await staff.bill_fees(shell)
             paid = f"{scenario.PAID_OUT[2]} CNY of {scenario.PAID_OUT[1]} are {state}"
             self._step(9, f"lots {withdrawal['lots']}, {withdrawal['allocated_g']} g, released; {paid}")
-            more, rfq = await rare_acts.perform(url, self._keys, operator, second)
+            more, rfq = await rare_acts.perform(url, self._supervisor.data_dir, shell, operator, second)
             records += more
             acts = "a stop, an interruption, an annulled trade, deals, one of a named lot, quotes, a protected maker"
+            acts += ", a claim"
             self._step(10, acts)
             await end_of_day.end(operator)
             await staff.wait_until(lambda: self._all_posted(operator), "settlement to post the end of the day")
@@ -236,12 +239,13 @@ class Demonstration:
     ) -> DemoResult:
         """Reconcile, export and replay the journal, and compare all records."""
         await staff.wait_until(lambda: self._all_posted(operator), "settlement to catch up")
-        report = await staff.reconcile(shell)
+        report, proof = await staff.reconcile(shell), await bank.proof(shell)
         replay = await staff.export_and_verify(shell, self._supervisor.data_dir)
         published = await asyncio.to_thread(_read_events, self._supervisor.data_dir / staff.EVENTS)
         status = await operator.get("/v1/settlement/status")
         found = find_disagreements(published, records, status["trades"])
         found += [f"break: {item}" for item in report["breaks"]]
+        found += [f"break of the bank: {item}" for item in proof["breaks"]]
         if not (day["closed"] and day["signed"]):
             found.append(f"the day {day['day']} is not closed and signed")
         if not replay.same:
@@ -269,6 +273,7 @@ class Demonstration:
             money_in=units.format_money(money),
             withdrawal=withdrawal,
             reconciliation=report,
+            bank=proof,
             day=day,
             regime=regime,
             rfq=rfq,

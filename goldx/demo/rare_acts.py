@@ -2,172 +2,43 @@
 
 They come after the members' programs have stopped, so that nobody else trades: an iceberg order, a stop, a self-trade,
 a volatility interruption with a ladder, an annulled trade, refusals; a negotiated deal, one that is declined, and one
-of a named lot; a request for quotes; a market maker whose protection cancels its mass quotes; a notice that members
-acknowledge; an instrument and an account that come and go, a member that is killed and halted.
+of a named lot; a request for quotes; a market maker whose protection cancels its mass quotes; a payment that the bank
+takes back when it has been spent; a notice that members acknowledge; an instrument and an account that come and go, a
+member that is killed and halted.
 """
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from itertools import count
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from goldx.client.errors import ExchangeError
 from goldx.client.keys import Key
 from goldx.client.results import OfRequest
-from goldx.client.session import ExchangeClient, connect
-from goldx.demo import scenario
+from goldx.demo import bank, scenario
+from goldx.demo.informed_member import DEAL_MS, GRAMS, InformedMember, firm_of, informed_member
 from goldx.demo.record import SessionRecord
+from goldx.demo.shell import Shell
 from goldx.demo.staff import Operator, Rest, StaffFailed, wait_until
 from goldx.protocol import units
 
-GRAMS: Final = "1"
-DEAL_MS: Final = 60_000
-"""How long a proposal of a deal, and a request for quotes, is open."""
-GRACE_MS: Final = 1_000
-"""How long the requester sees no quote."""
 BEYOND_THE_BAND: Final = 1_025
 """The price that starts an interruption, in thousandths of the last one; the band is 2 %."""
 BEYOND_THE_LIMIT: Final = 1_500
 
 
-class InformedMember:
-    """A member's session, and the record of what it was informed of."""
+async def perform(
+    url: str, folder: Path, shell: Shell, operator: Operator, second: Operator
+) -> tuple[list[SessionRecord], OfRequest]:
+    """Perform all of them; return the members' records and an accepted request. ``second`` is another operator.
 
-    _numbers = count(1)
-
-    def __init__(self, client: ExchangeClient, account: str) -> None:
-        self._client = client
-        self.record = SessionRecord(account)
-
-    async def place(self, symbol: str, side: str, price: int | None, quantity: str, **more: Any) -> list[int]:
-        """Place an order and return the ids of its trades. A price in fen per gram; without one at the market."""
-        if price is not None:
-            more["price"] = units.format_price(price)
-        name = f"rare-{next(self._numbers)}"
-        placed = await self._client.place(
-            self.record.account, symbol, side, quantity=quantity, client_order_id=name, **more
-        )
-        self.record.acked.append(placed["order"]["order_id"])
-        return [trade["trade_id"] for trade in placed["trades"]]
-
-    async def is_refused(self, method: str, **params: Any) -> None:
-        """Call a method that has to be refused. Raises StaffFailed if it is not."""
-        with suppress(ExchangeError):
-            await self._client.call(method, account=self.record.account, **params)
-            raise StaffFailed(f"{method} of {self.record.account} was not refused")
-
-    async def market(self, symbol: str) -> dict[str, Any]:
-        """Return the state of an instrument."""
-        found: dict[str, Any] = await self._client.call("market.status", symbol=symbol)
-        return found
-
-    async def is_in_the_book(self, symbol: str) -> bool:
-        """Return whether anybody has an order in the book of an instrument."""
-        book = await self._client.call("market.book", symbol=symbol, depth=1)
-        return bool(book["bids"] or book["asks"])
-
-    async def last_price(self, symbol: str) -> int:
-        """Return the last price of an instrument, without one its reference price, in fen per gram."""
-        market = await self.market(symbol)
-        return units.parse_price(market["last_price"] or market["reference_price"])
-
-    async def propose(self, other: "InformedMember", symbol: str, price: str) -> int:
-        """Propose to sell to another member, and return the number of the deal."""
-        expire_at = int(time.time() * 1_000) + DEAL_MS
-        terms = (self.record.account, other.record.account, symbol, "sell", GRAMS, price, expire_at)
-        return (await self._client.propose_deal(*terms))["deal"]["deal_id"]
-
-    async def offer_lot(self, other: "InformedMember", receipt: dict[str, Any], price: str) -> int:
-        """Propose to sell the lot of a receipt to another member, and return the number of the deal."""
-        expire_at = int(time.time() * 1_000) + DEAL_MS
-        terms = (
-            self.record.account,
-            other.record.account,
-            receipt["symbol"],
-            "sell",
-            receipt["fine"],
-            price,
-            expire_at,
-        )
-        made = await self._client.propose_deal(*terms, lots=[receipt["receipt_no"]])
-        return made["deal"]["deal_id"]
-
-    async def available(self) -> dict[str, int]:
-        """Return by class how much gold the account could sell now, in fine mg."""
-        held = await self._client.holdings(self.record.account)
-        return {
-            asset: units.parse_weight(one["available"], "available")
-            for asset, one in held.items()
-            if asset != units.CASH
-        }
-
-    async def accept(self, deal_id: int) -> None:
-        """Accept a deal: it is a trade at once."""
-        await self._client.accept_deal(self.record.account, deal_id)
-
-    async def decline(self, deal_id: int) -> None:
-        """Decline a deal."""
-        await self._client.decline_deal(self.record.account, deal_id)
-
-    async def call(self, method: str, **params: Any) -> Any:
-        """Call a method that is about no account and return the result."""
-        return await self._client.call(method, **params)
-
-    async def ask(self, symbol: str, quantity: str) -> int:
-        """Ask all members for prices at which they would sell, and return the number of the request."""
-        terms = (self.record.account, symbol, "buy", quantity, int(time.time() * 1_000) + DEAL_MS)
-        return (await self._client.create_rfq(*terms, grace_ms=GRACE_MS))["request"]["rfq_id"]
-
-    async def quote(self, rfq_id: int, price: int, quantity: str) -> None:
-        """Answer a request; the price in fen per gram."""
-        await self._client.quote_rfq(self.record.account, rfq_id, units.format_price(price), quantity)
-
-    async def quotes(self, rfq_id: int) -> int:
-        """Return how many quotes of a request the account sees."""
-        requests = (await self._client.rfqs(self.record.account))["requests"]
-        return sum(len(one["quotes"]) for one in requests if one["rfq_id"] == rfq_id)
-
-    async def take(self, rfq_id: int, price: int) -> OfRequest:
-        """Accept the best quotes of a request, at a price in fen per gram or better."""
-        return await self._client.accept_rfq(self.record.account, rfq_id, units.format_price(price))
-
-    async def request(self, method: str, **params: Any) -> Any:
-        """Call a method for the account and return the result."""
-        return await self._client.call(method, account=self.record.account, **params)
-
-    async def cancel_all(self, symbol: str | None = None) -> None:
-        """Cancel all orders of the account, or those in one instrument."""
-        await self._client.cancel_all(self.record.account, symbol)
-
-    async def read_all(self) -> None:
-        """Read the account's channel from its beginning up to now, so that the record has every trade."""
-        channel = f"account.{self.record.account}"
-        (until,) = (await self._client.call("channel.subscribe", channels=[channel]))["channels"].values()
-        async for message in self._client.subscribe(channel, from_sequence=0):
-            if message["data"]["event"] == "trade":
-                self.record.fills.append(message["data"]["trade_id"])
-            if message["sequence"] >= until:
-                return
-
-
-def _firm_of(account: str) -> scenario.Firm:
-    return next(firm for firm in scenario.TRADERS if account in firm.cash)
-
-
-@asynccontextmanager
-async def _member(url: str, keys: Path, account: str) -> AsyncIterator[InformedMember]:
-    async with connect(url, Key.load(keys / f"{_firm_of(account).code}.pem")) as client:
-        yield InformedMember(client, account)
-
-
-async def perform(url: str, keys: Path, operator: Operator, second: Operator) -> tuple[list[SessionRecord], OfRequest]:
-    """Perform all of them; return the members' records and an accepted request. ``second`` is another operator."""
+    ``folder``: the data directory, with the keys in it.
+    """
+    keys = folder / "keys"
     async with AsyncExitStack() as stack:
-        seller = await stack.enter_async_context(_member(url, keys, scenario.SELLER))
-        buyer = await stack.enter_async_context(_member(url, keys, scenario.BUYER))
-        maker = await stack.enter_async_context(_member(url, keys, scenario.QUOTER))
+        seller = await stack.enter_async_context(informed_member(url, keys, scenario.SELLER))
+        buyer = await stack.enter_async_context(informed_member(url, keys, scenario.BUYER))
+        maker = await stack.enter_async_context(informed_member(url, keys, scenario.QUOTER))
+        (jeweller_account,) = scenario.JEWELLER.cash
+        jeweller = await stack.enter_async_context(informed_member(url, keys, jeweller_account))
         for instrument in scenario.INSTRUMENTS:
             if await buyer.is_in_the_book(instrument["symbol"]):
                 await operator.command("market.cancel_orders", symbol=instrument["symbol"])
@@ -177,20 +48,22 @@ async def perform(url: str, keys: Path, operator: Operator, second: Operator) ->
             await person.command("trade.bust", trade_id=trade, reason="a mistyped quantity")
         await _deal(seller, buyer)
         papers = [
-            await stack.enter_async_context(Rest(url, Key.load(keys / f"{_firm_of(member.record.account).code}.pem")))
+            await stack.enter_async_context(Rest(url, Key.load(keys / f"{firm_of(member.record.account).code}.pem")))
             for member in (seller, buyer)
         ]
         await _deal_of_a_lot(seller, buyer, *papers)
         accepted = await _ask(buyer, seller, maker)
         await _protect(seller, buyer)
+        await bank.pay_and_take_back(shell, folder, jeweller, maker)
         await _limit(operator, second, buyer)
         await _inform(operator, seller, buyer)
         await _decide(operator, second)
         await wait_until(lambda: _is_continuous(buyer), "the interruption to end")
-        for member in (seller, buyer, maker):
+        members = (seller, buyer, maker, jeweller)
+        for member in members:
             await member.cancel_all()
             await member.read_all()
-        return [seller.record, buyer.record, maker.record], accepted
+        return [member.record for member in members], accepted
 
 
 async def _is_continuous(member: InformedMember) -> bool:
@@ -290,7 +163,7 @@ async def _protect(maker: InformedMember, buyer: InformedMember) -> None:
 async def _limit(operator: Operator, second: Operator, buyer: InformedMember) -> None:
     """Limit the orders of a member, which has one refused for it; then two operators take the limit away."""
     symbol = scenario.WITHDRAWN_SYMBOL
-    member = _firm_of(buyer.record.account).code
+    member = firm_of(buyer.record.account).code
     await operator.command("limits.set", member=member, max_order_quantity=GRAMS)
     price = units.format_price(await buyer.last_price(symbol))
     order = {"client_order_id": "rare-limited", "symbol": symbol, "side": "buy", "type": "limit", "quantity": "2"}

@@ -5,7 +5,10 @@ from typing import Any, Final, NamedTuple
 
 
 class Firm(NamedTuple):
-    """A member firm, its trading accounts with what each pays in (CNY), and the kind of program that trades them."""
+    """A member firm, its trading accounts with what each pays in (CNY), and the kind of program that trades them.
+
+    ``announced``: a clerk records its money before the bank's statement has it; else the statement is the first.
+    """
 
     code: str
     name: str
@@ -13,6 +16,7 @@ class Firm(NamedTuple):
     kind: str
     strategy: str
     cash: dict[str, str]
+    announced: bool = True
 
 
 class Person(NamedTuple):
@@ -43,7 +47,9 @@ TRADERS: Final = (
 )
 VISITOR: Final = Firm("VISITOR", "You", "来宾", "house", "", {"VISITOR.H": "1000000.00"})
 """The member whose key the README's quick start uses."""
-FIRMS: Final = (VENUE, *TRADERS, VISITOR)
+JEWELLER: Final = Firm("JEWELLER", "Jeweller", "金饰店", "house", "", {"JEWELLER.H": "100000.00"}, announced=False)
+"""The member whose payment the bank takes back when it has been spent."""
+FIRMS: Final = (VENUE, *TRADERS, VISITOR, JEWELLER)
 
 WAREHOUSE: Final = "XM1"
 SCALES: Final = (("SCALE-1", "0.01", "10000.00"), ("SCALE-2", "0.1", "30000.0"))
@@ -100,6 +106,8 @@ PAID_OUT: Final = ("MINE", "MINE.H", "250000.00")
 """The member that asks for money at the end, its account, and how much."""
 BANK: Final = "102393000015"
 """The code of the bank to which it goes."""
+BANK_ACCOUNT: Final = "35020000000000017"
+"""The number of the venue's escrow account at a bank."""
 
 SELLER: Final = "MINE.H"
 BUYER: Final = "RECYCLER.H"

@@ -133,16 +133,21 @@ async def declare_sandbox(operator: Operator, second: Operator) -> dict[str, Any
 
 
 async def pay_in(shell: Shell) -> int:
-    """Pay in every account's money (one clerk proposes, another approves), and return the total in fen."""
+    """Record the money that was announced (one clerk proposes, another approves), and return the total in fen."""
     total = 0
     numbers = []
     for firm in scenario.FIRMS:
-        for account, amount in firm.cash.items():
-            paper = ("--account", account, "--amount", amount, "--bank-reference", f"ESCROW-{account}")
-            numbers.append(_proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "cash-in", *paper)))
+        for account, amount in firm.cash.items() if firm.announced else ():
+            paper = ("--account", account, "--amount", amount, "--bank-reference", bank_reference(account))
+            numbers.append(proposal_in(await shell.run("clerk", "--as", scenario.CLERK.code, "cash-in", *paper)))
             total += units.parse_money(amount)
     await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", *numbers)
     return total
+
+
+def bank_reference(account: str) -> str:
+    """Return the reference under which an account's announced money is paid."""
+    return f"ESCROW-{account}"
 
 
 async def take_in_bars(shell: Shell, report: Callable[[str], None]) -> int:
@@ -167,7 +172,7 @@ async def take_in_bars(shell: Shell, report: Callable[[str], None]) -> int:
         report("being weighed, screened, melted, sampled, assayed, certified, registered")
         await shell.run("clerk", "--as", scenario.CLERK.code, "process", str(bars))
     report("receipts: one clerk proposes, another approves")
-    number = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "issue"))
+    number = proposal_in(await shell.run("clerk", "--as", scenario.CLERK.code, "issue"))
     await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", number)
     return len(taken["lots"])
 
@@ -204,7 +209,7 @@ async def withdraw(shell: Shell) -> dict[str, Any]:
     )
     where = ("--warehouse", scenario.WAREHOUSE, "--collector", f"{scenario.WITHDRAWER}, driver")
     secrets = ("--collector-id", scenario.COLLECTOR_ID, "--pickup-code", scenario.PICKUP_CODE)
-    number = _proposal(
+    number = proposal_in(
         await shell.run("clerk", "--as", scenario.CLERK.code, "load-out", "apply", *asked, *where, *secrets)
     )
     shown = json.loads(await shell.run("clerk", "--as", scenario.CLERK.code, "proposal", number, "--json"))
@@ -241,13 +246,13 @@ async def pay_out(shell: Shell, member: Rest) -> str:
     name = next(firm.name for firm in scenario.FIRMS if firm.code == code)
     limits = ("--per-payment", "1000000.00", "--per-day", "3000000.00", "--wait-hours", "0")
     bank = ("--payee-name", name, "--payee-account", "6222 0001", "--payee-bank", scenario.BANK)
-    first = _proposal(await shell.run("clerk", "--as", scenario.OPERATOR.code, "withdrawal", "limit", *limits))
-    then = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "payee", "add", "--member", code, *bank))
+    first = proposal_in(await shell.run("clerk", "--as", scenario.OPERATOR.code, "withdrawal", "limit", *limits))
+    then = proposal_in(await shell.run("clerk", "--as", scenario.CLERK.code, "payee", "add", "--member", code, *bank))
     await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", first, then)
     (payee,) = (await member.get("/v1/payees"))["payees"]
     asked = {"client_ref": "demo-1", "account": account, "amount": amount, "payee": payee["payee_no"]}
     number = str((await member.post("/v1/withdrawals", asked))["withdrawal_no"])
-    accepted = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "withdrawal", "accept", number))
+    accepted = proposal_in(await shell.run("clerk", "--as", scenario.CLERK.code, "withdrawal", "accept", number))
     await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", accepted)
     state = ""
 
@@ -262,7 +267,7 @@ async def pay_out(shell: Shell, member: Rest) -> str:
 
 async def bill_fees(shell: Shell) -> None:
     """Bill the members' fees: one clerk proposes, another approves."""
-    number = _proposal(await shell.run("clerk", "--as", scenario.CLERK.code, "fees", "bill"))
+    number = proposal_in(await shell.run("clerk", "--as", scenario.CLERK.code, "fees", "bill"))
     await shell.run("clerk", "--as", scenario.SECOND_CLERK.code, "approve", number)
 
 
@@ -291,6 +296,6 @@ async def export_and_verify(shell: Shell, folder: Path) -> ReplayVerdict:
     return ReplayVerdict(answer.exit_code == 0, lines[-1], digest)
 
 
-def _proposal(output: str) -> str:
+def proposal_in(output: str) -> str:
     """Return the number in ``proposal 17 waits ...``."""
     return output.split()[1]
