@@ -170,6 +170,10 @@ def _print_outcome(outcome: DemoResult) -> None:
         ("trades in the ledger", f"{outcome.ledger_trades:,}"),
         ("withdrawn", f"{out['allocated_g']} g of {out['symbol']} for {out['ask_g']} g asked"),
         ("over/short", f"{out['over_short']} CNY at {out['price']} ({out['price_source']})"),
+        (
+            "bank and ledger",
+            f"{units.grouped(outcome.bank['bank_cny'])} and {units.grouped(outcome.bank['ledger_cny'])} CNY",
+        ),
         ("reconciliation", f"{outcome.reconciliation['checked']} figures compared, {outcome.breaks} breaks"),
         ("day", f"{outcome.day['day']} closed in {len(outcome.day['steps'])} steps, signed by three people"),
         ("record of the day", outcome.day["record"]),
@@ -179,7 +183,7 @@ def _print_outcome(outcome: DemoResult) -> None:
     for sentence in outcome.disagreements:
         click.secho(f"  DISAGREES: {sentence}", fg="red")
     if not outcome.disagreements:
-        click.secho("  members, events, ledger, engine and warehouse all agree", fg="green")
+        click.secho("  members, events, ledger, engine, warehouse and bank all agree", fg="green")
 
 
 async def _stay_up(supervisor: Supervisor, demonstration: Demonstration) -> None:
