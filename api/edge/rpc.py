@@ -143,6 +143,10 @@ class Batch:
         self._at_work = self.ready
         return self._at_work
 
+    def has_waiting(self, method: str) -> bool:
+        """Return whether a request of a method is still to be handled."""
+        return any(isinstance(request, dict) and request.get("method") == method for request in self._left)
+
     def _take_answer(self, answer: bytes | None) -> None:
         self._unanswered -= 1
         if answer is not None:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from api.edge.auth import Principal
 from api.edge.key_register import KeyRegister
-from api.edge.outcome import Refusal
+from api.edge.outcome import Outcome, Refusal
 from api.journal.sequencer import Sequencer
 from api.sessions.session import Session
 from goldx.protocol.commands import SessionClose
@@ -70,8 +70,10 @@ class Ends:
         self._ending: set[asyncio.Task[None]] = set()
         self._stopping = False
 
-    async def claim(self, session: Session, principal: Principal, wanted: str | None) -> None:
+    async def claim(self, session: Session, principal: Principal, wanted: str | None) -> int:
         """Register a session under its key and the wanted name, taking over an existing session of that name.
+
+        Returns the time in ms of the timer that the session goes on with, 0 if it has none.
 
         Raises Refusal (UNAVAILABLE) and redis' errors.
         """
@@ -94,6 +96,7 @@ class Ends:
         session.name, session.cancel_on_disconnect, session.grace_ms = name, taken.cancel, taken.grace_ms
         session.resumed = taken is not new
         self._held[name] = session
+        return taken.cancel_after_ms
 
     async def _take(self, name: str, new: Registration) -> Registration:
         """Return the registration with which a session of that name was taken over; ``new`` if there is none."""
@@ -102,7 +105,10 @@ class Ends:
             if found is None:
                 return new
             if not found.registration.closing:
-                taken = new._replace(cancel=found.registration.cancel, grace_ms=found.registration.grace_ms)
+                known = found.registration
+                taken = new._replace(
+                    cancel=known.cancel, grace_ms=known.grace_ms, cancel_after_ms=known.cancel_after_ms
+                )
                 if await self._registrations.take(name, found, taken):
                     return taken
             await asyncio.sleep(CLAIM_PAUSE)
@@ -118,18 +124,32 @@ class Ends:
     async def keep_settings(self, session: Session) -> None:
         """Register what is to happen at the session's end. Raises redis' errors."""
         known = Registration("", "", session.holder)
-        cancel, grace_ms = session.cancel_on_disconnect, session.grace_ms
-        await self._registrations.change(session.name, known, cancel=cancel, grace_ms=grace_ms)
+        kept = None
+        while kept != (kept := _settings(session)):  # they may change while they are stored
+            await self._registrations.change(session.name, known, **kept)
+        session.kept_cancel_after_ms = session.cancel_timer.ms
+
+    async def cancel_orders(self, session: Session) -> Outcome | None:
+        """Cancel what a session would leave if it ended, and return the events of that.
+
+        None if it does not hold its registration any more, because it goes on over another connection or is closed.
+        """
+        known = _registration(session, session.principal)
+        if not await self._insist(partial(self._registrations.change, session.name, known)):
+            return None
+        close = partial(self._sequencer.place, SessionClose(known.member, session.name))
+        outcome: Outcome = await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
+        return outcome
 
     def end(self, session: Session, principal: Principal) -> None:
         """Cancel the orders of an ended session after its grace, or keep them if it asked for that."""
         if self._held.get(session.name) is not session:
             return
         del self._held[session.name]
-        if not session.cancel_on_disconnect:
+        known = _registration(session, principal)._replace(ended_at=_now_ms())
+        if not known.cancels:
             self._start(self._deregister(session.name, session.holder))
             return
-        known = Registration(str(principal.member), principal.key_id, session.holder, True, session.grace_ms, _now_ms())
         self._start(self._end(session.name, known))
 
     def hurry(self, key_ids: set[str]) -> None:
@@ -178,12 +198,12 @@ class Ends:
             await asyncio.wait(tuple(self._ending), timeout=STOP_SECONDS)
         closing = []
         for name, session in self._held.items():
-            known = Registration("", "", session.holder)
-            if session.cancel_on_disconnect and session.grace_ms:
-                await self._registrations.change(name, known, ended_at=_now_ms())
+            known = _registration(session, session.principal)
+            if known.cancels and known.grace_left():
+                await self._registrations.change(name, known, ended_at=_now_ms(), cancel_at=known.cancel_at)
                 continue
-            if session.cancel_on_disconnect and session.principal is not None:
-                self._sequencer.submit(SessionClose(str(session.principal.member), name), lambda _: None)
+            if known.cancels and known.member:
+                self._sequencer.submit(SessionClose(known.member, name), lambda _: None)
             closing.append((name, session.holder))
         await asyncio.wait_for(self._sequencer.drain(), STOP_SECONDS)
         if self._sequencer.available:
@@ -198,9 +218,9 @@ class Ends:
 
     async def _end(self, name: str, known: Registration) -> None:
         async def mark() -> bool:
-            return await self._registrations.change(name, known, ended_at=known.ended_at)
+            return await self._registrations.change(name, known, ended_at=known.ended_at, cancel_at=known.cancel_at)
 
-        if known.grace_ms and not await self._insist(mark):
+        if known.grace_left() and not await self._insist(mark):
             return
         await self._close(name, known, self._gateway)
 
@@ -213,7 +233,7 @@ class Ends:
             self._closing.discard((name, known.holder))
 
     async def _close_after_grace(self, name: str, known: Registration, gateway: str) -> None:
-        seconds = 0.0 if known.closing or not known.cancel or self._may_not_return(known) else known.grace_left()
+        seconds = 0.0 if known.closing or not known.cancels or self._may_not_return(known) else known.grace_left()
         if seconds:
             now = asyncio.Event()
             self._waiting[name] = (known.key_id, now)
@@ -229,7 +249,7 @@ class Ends:
 
         if not await self._insist(mark):
             return
-        if known.cancel or self._may_not_return(known):
+        if known.cancels or self._may_not_return(known):
             close = partial(self._sequencer.place, SessionClose(known.member, name))
             await retry(close, is_any_of(Refusal), itertools.repeat(RETRY_SECONDS))
         await self._deregister(name, self._run, gateway)
@@ -253,6 +273,22 @@ class Ends:
                 return await call()
 
         return await retry(one, is_any_of(RedisError, OSError), itertools.repeat(RETRY_SECONDS))
+
+
+def _settings(session: Session) -> dict[str, Any]:
+    """Return what is registered of a session's settings."""
+    return {
+        "cancel": session.cancel_on_disconnect,
+        "grace_ms": session.grace_ms,
+        "cancel_after_ms": session.cancel_timer.ms,
+    }
+
+
+def _registration(session: Session, principal: Principal | None) -> Registration:
+    """Return the registration of a session whose connection ends now; without a member before its log-on is over."""
+    member, key_id = ("", "") if principal is None else (str(principal.member), principal.key_id)
+    known = Registration(member, key_id, session.holder, cancel_at=session.cancel_timer.due_at)
+    return known._replace(**_settings(session))
 
 
 def _now_ms() -> int:

@@ -18,6 +18,7 @@ from api.edge.auth import Principal
 from api.edge.outcome import Refusal
 from api.edge.rpc import Request
 from api.journal.pressure import Share
+from api.sessions.cancel_timer import CANCEL_AFTER, CancelTimer
 from api.sessions.subscribed import Start, Subscribed
 from api.sessions.turns import Turns
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
@@ -40,6 +41,7 @@ CANCEL_METHODS: Final = frozenset(
         RfqWithdraw.method,
         RfqCancel.method,
         "session.heartbeat",
+        CANCEL_AFTER,
         "channel.unsubscribe",
     )
 )
@@ -92,6 +94,10 @@ class Session:
         """The time, by the clock, until which the nonce may be used."""
         self.cancel_on_disconnect = True
         self.grace_ms = 0
+        self.cancel_timer = CancelTimer(clock, turns.after, lambda: self.has_waiting(CANCEL_AFTER))
+        """Cancels its orders unless it is started again in time."""
+        self.kept_cancel_after_ms = 0
+        """The time of the timer that is registered for other gateways."""
         self.resumed = False
         """Whether it goes on with the orders of a session of its name."""
         self.has_mass_quoted = False
@@ -190,12 +196,20 @@ class Session:
     def end(self) -> None:
         """End the session and its subscriptions: the connection has ended."""
         self.ended = True
+        self.cancel_timer.halt()
         self._waiting.clear()
         self._batch = None
         for subscribed in self.channels.values():
             subscribed.channel.unsubscribe(self)
         self.channels.clear()
         self.beginning.clear()
+
+    def has_waiting(self, method: str) -> bool:
+        """Return whether a request of a method was received and is not handled yet, as far as it can be seen."""
+        name = method.encode()
+        if self._batch is not None and self._batch.has_waiting(method):
+            return True
+        return any(name in data for data in self._waiting)
 
     def has(self, subscribed: Subscribed) -> bool:
         """Return whether a subscription still exists and has not begun anew."""

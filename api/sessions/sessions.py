@@ -21,6 +21,7 @@ from api.edge.rpc import Request
 from api.journal.pressure import Share
 from api.journal.sequencer import Sequencer
 from api.sessions.act_log import ActLog
+from api.sessions.cancel_after import CancelTimers
 from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED, TAKEN_OVER
 from api.sessions.ends import Ends
 from api.sessions.link import Link
@@ -79,11 +80,13 @@ class Sessions:
         self._links: dict[Session, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.ends = Ends(registrations, settings.gateway_id, prefix, sequencer, register, self.spawn, self._drop)
-        self.methods: dict[str, Method] = {
+        self._cancel_timers = CancelTimers(self.ends, self.spawn)
+        self.methods: dict[str, Method] = self._cancel_timers.methods | {
             "session.challenge": self._challenge,
             "session.logon": self._logon,
             "session.heartbeat": self._heartbeat,
             "session.cancel_on_disconnect": self._cancel_on_disconnect,
+            "session.status": self._status,
         }
 
     def __len__(self) -> int:
@@ -205,10 +208,11 @@ class Sessions:
     async def _log_on(
         self, session: Session, request: Request, key_id: str, nonce: str, signature: str, wanted: str | None
     ) -> None:
+        cancel_after_ms = 0
         try:
             principal = await self._authenticator.log_on(key_id, nonce, signature)
             if principal.member is not None:
-                await self.ends.claim(session, principal, wanted)
+                cancel_after_ms = await self.ends.claim(session, principal, wanted)
                 if self._register.find(key_id) is None:
                     session.cancel_on_disconnect, session.grace_ms = True, 0
                     self.ends.end(session, principal)
@@ -228,11 +232,13 @@ class Sessions:
         finally:
             self._log_ons.end(session)
         session.principal = principal
+        self._cancel_timers.resume(session, cancel_after_ms)
         self._acts.logged_on(session, principal)
         session.bucket, session.reserve = self._new_bucket(), self._new_bucket()
         if principal.member is not None:
             session.share = Share(self._shares.setdefault(principal.member, Share()))
         if session.ended:
+            session.cancel_timer.halt()
             self._after_end(session, principal)
             return
         request.succeed(
@@ -241,14 +247,19 @@ class Sessions:
                 "staff": principal.staff,
                 "accounts": self._view.members.get(principal.member or "", []),
                 "permissions": sorted(principal.permissions),
-                "session": session.name.rpartition("/")[2],
-                "cancel_on_disconnect": session.cancel_on_disconnect,
-                "grace_ms": session.grace_ms,
+                **_settings(session),
                 "keys_age_ms": self._register.age_ms,
                 "protocol": PROTOCOL,
                 "version": VERSION,
             }
         )
+
+    def _status(self, session: Session, request: Request) -> None:
+        check_names(request.params)
+        if session.principal is None:
+            raise Refusal("NOT_PERMITTED", "log on first: session.challenge, then session.logon")
+        timer = session.cancel_timer
+        request.succeed({"key_id": session.principal.key_id, **_settings(session), "cancel_due_at": timer.due_at})
 
     def _heartbeat(self, _: Session, request: Request) -> None:
         check_names(request.params)
@@ -306,6 +317,16 @@ class Sessions:
             if session.principal is not None:
                 self._acts.ended(session, session.principal)
         session.end()
+
+
+def _settings(session: Session) -> dict[str, Any]:
+    """Return the name and the settings of a session, as the protocol shows them."""
+    return {
+        "session": session.name.rpartition("/")[2],
+        "cancel_on_disconnect": session.cancel_on_disconnect,
+        "grace_ms": session.grace_ms,
+        "cancel_after_ms": session.cancel_timer.ms,
+    }
 
 
 def _check_protocol(oldest: object) -> None:

@@ -32,6 +32,10 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
+SessionMessage = tuple[str, dict[str, Any]]
+"""The method and the params of a notification about the session itself."""
+
+
 class _Subscription:
     """One ``subscribe``: its channels, the newest sequence received from each, and the messages not read yet.
 
@@ -116,6 +120,8 @@ class Connection:
         self._ids = itertools.count(1)
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._subscriptions: list[_Subscription] = []
+        self._listening: list[asyncio.Queue[SessionMessage | Exception]] = []
+        """A queue for each reader of what the gateway says to the session."""
         self._followed: set[str] = set()
         """The channels to which the present session is subscribed."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -173,6 +179,19 @@ class Connection:
                 yield message
         finally:
             self._subscriptions.remove(subscription)
+
+    async def session_messages(self) -> AsyncGenerator[SessionMessage, None]:
+        """Yield the notifications about the session; see ``ExchangeClient.session_messages``."""
+        messages: asyncio.Queue[SessionMessage | Exception] = asyncio.Queue()
+        self._listening.append(messages)
+        try:
+            while True:
+                message = await messages.get()
+                if isinstance(message, Exception):
+                    raise message
+                yield message
+        finally:
+            self._listening.remove(messages)
 
     async def _begin(self, subscription: _Subscription) -> None:
         """Begin a subscription, or begin it again in a new session. Raises ExchangeError, and ConnectionLost."""
@@ -251,8 +270,11 @@ class Connection:
 
     def _handle(self, message: Message) -> None:
         self._heard += 1
-        if "method" in message:
+        if (method := message.get("method")) == "channel.message":
             self._deliver(message["params"])
+        elif method is not None:
+            for listening in self._listening:
+                listening.put_nowait((method, message["params"]))
         elif (answer := self._calls.get(message["id"])) is not None and not answer.done():
             if "error" in message:
                 answer.set_exception(_error(message["error"]))
@@ -297,6 +319,8 @@ class Connection:
         self._connected.clear()
         for subscription in self._subscriptions:
             subscription.messages.put_nowait(error)
+        for listening in self._listening:
+            listening.put_nowait(error)
 
     async def _send_heartbeats(self) -> None:
         """Send heartbeats, and abort a connection whose heartbeat is not answered before the next one is due.

@@ -26,6 +26,24 @@ class ExchangeTime(TypedDict):
     trouble: str | None
 
 
+class CancelAfter(TypedDict):
+    """The result of ``session.cancel_after``. ``due_at``: when the timer runs out, in ms; None while it is off."""
+
+    ms: int
+    due_at: int | None
+
+
+class SessionStatus(TypedDict):
+    """The result of ``session.status``. ``cancel_after_ms`` is 0 and ``cancel_due_at`` None while no timer runs."""
+
+    key_id: str
+    session: str
+    cancel_on_disconnect: bool
+    grace_ms: int
+    cancel_after_ms: int
+    cancel_due_at: int | None
+
+
 class Order(TypedDict):
     """One order; ``filled`` and ``amount`` and ``fee`` are the sums over its trades."""
 

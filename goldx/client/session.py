@@ -14,11 +14,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
-from goldx.client.connection import HEARTBEAT_SECONDS, Connection
+from goldx.client.connection import HEARTBEAT_SECONDS, Connection, SessionMessage
 from goldx.client.errors import when_allowed
 from goldx.client.keys import Key
 from goldx.client.results import (
     AllCancelled,
+    CancelAfter,
     Cancelled,
     Deal,
     ExchangeTime,
@@ -30,6 +31,7 @@ from goldx.client.results import (
     Order,
     Placed,
     RequestQuote,
+    SessionStatus,
 )
 
 PAGE: Final = 1_000
@@ -278,6 +280,26 @@ class ExchangeClient:
         """Return the legal regime in force, one that a person has proposed, and the history, oldest first."""
         found: dict[str, Any] = await self.call("venue.regime")
         return found
+
+    async def cancel_after(self, ms: int) -> CancelAfter:
+        """Have the session's orders cancelled unless this is called again within ``ms``; 0 stops the timer.
+
+        Raises ExchangeError: with UNAVAILABLE the timer runs, but only at this gateway.
+        """
+        started: CancelAfter = await self.call("session.cancel_after", ms=ms)
+        return started
+
+    async def session_status(self) -> SessionStatus:
+        """Return the name and the settings of this session."""
+        status: SessionStatus = await self.call("session.status")
+        return status
+
+    def session_messages(self) -> AsyncGenerator[SessionMessage, None]:
+        """Yield what the gateway says to this session alone, as its method and its params, once it is waited for.
+
+        ``session.cancel_after``: its orders have been cancelled, because its timer had run out. Ends as ``subscribe``.
+        """
+        return self._connection.session_messages()
 
     async def time(self) -> ExchangeTime:
         """Return the gateway's time, and the time and sequence of the newest event that it knows."""

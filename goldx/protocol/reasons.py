@@ -77,7 +77,7 @@ CANCEL_REASONS: Final[dict[str, str]] = {
     "DECLINED": "the other party declined the proposed deal, or took back its request for quotes",
     "TRADED_AWAY": "the request for quotes was accepted without this quote",
     "PHASE": "the market left the phase in which it could trade",
-    "DISCONNECT": "the session that placed it ended",
+    "DISCONNECT": "the session that placed it ended, or its timer ran out",
     "REPLACED": "a newer quote, or a lower total, took its place",
     "REGIME": "the legal regime changed or ended, or the next trade was beyond its caps",
     "MEMBER_LIMIT": "a stop would pass a limit of its member as it triggers; `detail` says which",

@@ -36,7 +36,9 @@ class Registration(NamedTuple):
     """A registered session. ``holder`` is the unique name of its connection; while it is closed, of who closes it.
 
     ``ended_at``: when its connection ended, in ms since the epoch; None while it is connected. ``closing``: its grace
-    has passed and its orders are being cancelled; it can no longer be resumed.
+    has passed and its orders are being cancelled; it can no longer be resumed. ``cancel_after_ms`` is the time of its
+    timer (``session.cancel_after``), 0 if it has none, and ``cancel_at`` when that time is over, in ms since the epoch;
+    the latter is set when the connection ends.
     """
 
     member: str
@@ -46,11 +48,25 @@ class Registration(NamedTuple):
     grace_ms: int = 0
     ended_at: int | None = None
     closing: bool = False
+    cancel_after_ms: int = 0
+    cancel_at: int | None = None
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the session's orders are cancelled when it has ended, at once or later."""
+        return self.cancel or self.cancel_after_ms > 0
 
     def grace_left(self) -> float:
-        """Return the seconds until the session's orders are cancelled; a crash counts as an end now."""
-        passed = 0 if self.ended_at is None else max(0, time.time_ns() // 1_000_000 - self.ended_at)
-        return max(0, self.grace_ms - passed) / 1_000
+        """Return the seconds until the session's orders are cancelled; a crash counts as an end now.
+
+        That is the end of its grace or of its timer, whichever comes first.
+        """
+        now = time.time_ns() // 1_000_000
+        passed = 0 if self.ended_at is None else max(0, now - self.ended_at)
+        left = [self.grace_ms - passed] if self.cancel or not self.cancel_after_ms else []
+        if self.cancel_after_ms:
+            left.append(self.cancel_after_ms - passed if self.cancel_at is None else self.cancel_at - now)
+        return max(0, min(left)) / 1_000
 
     @property
     def is_closed_by_engine(self) -> bool:

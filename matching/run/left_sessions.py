@@ -64,7 +64,7 @@ class LeftSessions:
         due = []
         for name, found in await self._registrations.left():
             registration = found.registration
-            if registration.cancel and not registration.closing and registration.grace_left():
+            if registration.cancels and not registration.closing and registration.grace_left():
                 if registration.ended_at is None:
                     ended_at = time.time_ns() // 1_000_000
                     await self._registrations.change(name, registration, found.gateway, ended_at=ended_at)
@@ -84,7 +84,9 @@ class LeftSessions:
             known = found.registration
             if await self._registrations.change(name, known, found.gateway, closing=True, holder=self._closer):
                 marked.append((name, found))
-        closing = (SessionClose(found.registration.member, name) for name, found in marked if found.registration.cancel)
+        closing = (
+            SessionClose(found.registration.member, name) for name, found in marked if found.registration.cancels
+        )
         if commands := tuple(closing):
             await self._append(commands)
         for name, found in marked:

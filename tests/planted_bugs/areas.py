@@ -31,6 +31,7 @@ from tests.planted_bugs import (
     reconciliation,
     sequencer,
     server_clock,
+    session_timers,
     status_reports,
     timetable,
     titles,
@@ -205,6 +206,13 @@ AREAS = (
         ("tests/goldx/streams/test_server_clock.py", "tests/goldx/streams/test_checked_append.py"),
         (),
         server_clock.BUGS,
+    ),
+    Area(
+        "session timers",
+        "api/sessions",
+        ("tests/api/sessions/test_cancel_timer.py",),
+        (),
+        session_timers.BUGS,
     ),
     Area(
         "compiled build",

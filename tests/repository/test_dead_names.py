@@ -43,7 +43,9 @@ CALLED_FROM_OUTSIDE = {
     "on_headers_complete",
     "on_message_begin",
     "on_message_complete",
-    "propose_deal",  # members, by the client
+    "cancel_after",  # members, by the client
+    "session_status",
+    "propose_deal",
     "accept_deal",
     "decline_deal",
     "cancel_deal",

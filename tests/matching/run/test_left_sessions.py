@@ -75,13 +75,16 @@ async def test_each_session_ends_as_it_asked_for(redis: Redis, shard: str) -> No
     await left.put("kept", Registration("M1", "key", "h.2", cancel=False))
     await left.put("in-grace", Registration("M1", "key", "h.3", grace_ms=60_000))
     await left.put("past-grace", Registration("M1", "key", "h.4", grace_ms=1_000, ended_at=now - 2_000))
+    timed = Registration("M1", "key", "h.5", cancel=False, cancel_after_ms=60_000)
+    await left.put("timer-runs", timed)
+    await left.put("timer-is-over", timed._replace(ended_at=now - 2_000, cancel_at=now - 1_000))
     async with leading(left) as look:
         await look()
-        (found,) = (await left.registrations.of(LOST)).values()
-        assert found.registration.ended_at is not None
-        assert found.registration.ended_at >= now
-        assert await left.names() == {"in-grace"}
-        assert await left.closed() == {"connected": 1, "past-grace": 1}
+        for found in (await left.registrations.of(LOST)).values():
+            assert found.registration.ended_at is not None
+            assert found.registration.ended_at >= now
+        assert await left.names() == {"in-grace", "timer-runs"}
+        assert await left.closed() == {"connected": 1, "past-grace": 1, "timer-is-over": 1}
 
 
 async def test_a_gateway_that_stopped_with_sessions_in_their_grace_is_waited_for_no_longer(
