@@ -8,7 +8,7 @@ import msgspec
 
 from api.edge.outcome import Refusal
 from goldx.protocol.commands import BY_METHOD
-from goldx.protocol.units import BadValue, as_json
+from goldx.protocol.units import BadValue, as_json, parse_identifier
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -31,11 +31,15 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Request(NamedTuple):
-    """One call of a method. ``answer`` takes the member ``result`` or ``error`` of the answer."""
+    """One call of a method. ``answer`` takes the member ``result`` or ``error`` of the answer.
+
+    ``trace`` is the sender's own id of what the request belongs to, or None.
+    """
 
     method: str
     params: Any
     answer: Callable[[dict[str, Any]], None]
+    trace: str | None = None
 
     def succeed(self, result: Any) -> None:
         """Answer with a result."""
@@ -165,30 +169,45 @@ def _is_command(message: Any) -> bool:
 
 def _handle_one(message: Any, reply: Callable[[bytes | None], None], call: Call, bill: Callable[[], object]) -> None:
     problem = _problem(message)
+    trace, wrong_trace = _read_trace(message)
+    traced = {} if trace is None else {"trace": trace}
     if problem is not None:
         bill()
         request_id = message.get("id") if isinstance(message, dict) else None
         if not _is_id(request_id):
             request_id = None
-        reply(encode({"jsonrpc": "2.0", "id": _written_id(request_id), **_error(INVALID_REQUEST, problem)}))
+        reply(encode({"jsonrpc": "2.0", "id": _written_id(request_id), **traced, **_error(INVALID_REQUEST, problem)}))
         return
     if "id" in message:
         request_id = _written_id(message["id"])
 
         def answer(body: dict[str, Any]) -> None:
-            reply(encode({"jsonrpc": "2.0", "id": request_id, **body}))
+            reply(encode({"jsonrpc": "2.0", "id": request_id, **traced, **body}))
     else:
 
         def answer(body: dict[str, Any]) -> None:  # noqa: ARG001
             reply(None)
 
     params = message.get("params")
-    request = Request(message["method"], {} if params is None else params, answer)
-    if isinstance(request.params, dict):
+    request = Request(message["method"], {} if params is None else params, answer, trace)
+    if wrong_trace is not None:
+        bill()
+        request.reject(wrong_trace)
+    elif isinstance(request.params, dict):
         call(request)
     else:
         bill()
         request.fail(INVALID_PARAMS, "params: a list is not allowed; it must be an object of named parameters")
+
+
+def _read_trace(message: Any) -> tuple[str | None, BadValue | None]:
+    """Return the trace of a message, None if it has none, and what is wrong with it."""
+    if not isinstance(message, dict) or (trace := message.get("trace")) is None:
+        return None, None
+    try:
+        return parse_identifier(trace, "trace"), None
+    except BadValue as error:
+        return None, error
 
 
 def _is_id(value: Any) -> bool:

@@ -42,6 +42,7 @@ class PlaceCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderPlace.met
     jsonrpc: Literal["2.0"]
     id: _Id
     params: Place
+    trace: str | None = None
 
 
 class CancelCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderCancel.method):
@@ -50,6 +51,7 @@ class CancelCall(msgspec.Struct, gc=False, tag_field="method", tag=OrderCancel.m
     jsonrpc: Literal["2.0"]
     id: _Id
     params: Cancel
+    trace: str | None = None
 
 
 decode = msgspec.json.Decoder(PlaceCall | CancelCall).decode

@@ -53,7 +53,7 @@ class Quick:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         account = self._view.accounts.get(call.params.account)
-        if account is None or account.member != principal.member:
+        if call.trace is not None or account is None or account.member != principal.member:
             return False
         command = self._command(call.params, account, session.name)
         if command is None:

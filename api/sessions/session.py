@@ -20,6 +20,7 @@ from api.edge.rpc import Request
 from api.journal.pressure import Share
 from api.sessions.cancel_timer import CANCEL_AFTER, CancelTimer
 from api.sessions.subscribed import Start, Subscribed
+from api.sessions.traced import TracedRefusals
 from api.sessions.turns import Turns
 from goldx.protocol.commands import OrderCancel, OrderCancelAll, QuoteCancel
 from goldx.protocol.deal_commands import DealCancel, DealDecline
@@ -118,6 +119,8 @@ class Session:
         self._clock = clock
         self._turns = turns
         self._hold = hold
+        self._traced: TracedRefusals | None = None
+        """The log of its traced requests, once it has sent one."""
         self._waiting: deque[bytes] = deque()
         self._batch: rpc.Batch | None = None
         """The batch whose requests are being handled."""
@@ -216,6 +219,10 @@ class Session:
         return self.channels.get(subscribed.channel.name) is subscribed
 
     def _call(self, request: Request) -> None:
+        if request.trace is not None and self.principal is not None:
+            if self._traced is None:
+                self._traced = TracedRefusals(self._clock)
+            request = self._traced.watch(request, self.name)
         method = self._methods.get(request.method)
         if method is None:
             self.bill()
@@ -232,7 +239,7 @@ class Session:
         except BadValue as error:
             request.reject(error)
         except Exception:
-            log.exception("a request failed", method=request.method, session=self.name)
+            log.exception("a request failed", method=request.method, session=self.name, trace=request.trace)
             request.fail(rpc.INTERNAL_ERROR, "the gateway failed on this request; it has been logged")
 
     def limit(self, method: str) -> None:

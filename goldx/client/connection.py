@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncGenerator, Iterable
+from contextvars import ContextVar
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,9 @@ NONCE_LENGTH: Final = 64
 AT_DISCONNECT: Final = "session.cancel_on_disconnect"
 TAKEN_OVER: Final = 4004
 """The close code when another connection has taken over the session: the client does not reconnect."""
+
+TRACE: Final[ContextVar[str | None]] = ContextVar("TRACE", default=None)
+"""The trace of the requests that the present context sends."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -220,6 +224,8 @@ class Connection:
         self._calls[number] = answer
         try:
             message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            if (trace := TRACE.get()) is not None:
+                message["trace"] = trace
             await socket.send(_encode(message).decode())
             return await answer
         except ConnectionClosed as closed:
@@ -277,7 +283,7 @@ class Connection:
                 listening.put_nowait((method, message["params"]))
         elif (answer := self._calls.get(message["id"])) is not None and not answer.done():
             if "error" in message:
-                answer.set_exception(_error(message["error"]))
+                answer.set_exception(_error(message["error"], message.get("trace")))
             else:
                 answer.set_result(message["result"])
 
@@ -359,6 +365,6 @@ def _socket_url(url: str) -> str:
     return base if base.endswith("/ws") else f"{base}/ws"
 
 
-def _error(error: dict[str, Any]) -> ExchangeError:
+def _error(error: dict[str, Any], trace: str | None) -> ExchangeError:
     data = error.get("data") or {}
-    return ExchangeError(data.get("reason") or str(error["code"]), error["message"], data)
+    return ExchangeError(data.get("reason") or str(error["code"]), error["message"], data, trace)

@@ -11,13 +11,14 @@ class ExchangeError(Exception):
     """The exchange refused a request, or the request was malformed.
 
     ``reason`` is the protocol's word (``INSUFFICIENT_CASH``), or the JSON-RPC code as text (``-32602``). ``data`` holds
-    the other fields of the error.
+    the other fields of the error, ``trace`` the trace of the request if it had one (``ExchangeClient.traced``).
     """
 
-    def __init__(self, reason: str, message: str, data: dict[str, Any]) -> None:
+    def __init__(self, reason: str, message: str, data: dict[str, Any], trace: str | None = None) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
         self.data = data
+        self.trace = trace
 
 
 class ConnectionLost(ConnectionError):
