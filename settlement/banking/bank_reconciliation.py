@@ -339,9 +339,12 @@ def _party(row: Row[Any]) -> Break:
     note = " ".join(filter(None, (row.day.isoformat(), row.bank_reference, row.name)))
     if row.amount_fen > 0:
         note += f": paid for {row.meant}, cash:{row.cash_id} is money of {row.account}"
+        difference = breaks.difference_of(row.meant, row.cash_id, row.account)
     else:
         note += f": paid to {row.there}, cash:{row.cash_id} of {row.account} was ordered to {row.payee_account}"
-    return Break("PARTY_DIFF", f"payment:{row.item_no}", CASH, 1, 0, "match", note, cash_id=row.cash_id)
+        difference = breaks.difference_of(row.there, row.cash_id, row.account, row.payee_account)
+    subject, cash_id = f"payment:{row.item_no}", row.cash_id
+    return Break("PARTY_DIFF", subject, CASH, 1, 0, "match", note, cash_id=cash_id, difference=difference)
 
 
 async def reconcile(connection: AsyncConnection, by: str) -> EscrowProof:

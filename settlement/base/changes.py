@@ -81,11 +81,20 @@ _BESIDE: Final = text(
 
 
 class ChangedRow(NamedTuple):
-    """A row that its history does not account for, and what is known of its change."""
+    """A row that its history does not account for, and what is known of its change.
+
+    ``note`` says it for people. ``by_hand``, ``unfit`` and ``present`` identify it: the number of the newest change by
+    hand; that of the newest recorded change that began with another row than the change before had left; and, if no
+    change that is recorded has left the row as it is, the first bytes of its digest in hexadecimal digits, empty if it
+    is gone. Each is None where there is no such. Another change of the same row has others.
+    """
 
     table: str
     key: str
     note: str
+    by_hand: int | None
+    unfit: int | None
+    present: str | None
 
 
 async def differences(connection: AsyncConnection, table: Table, keys: Sequence[str] | None = None) -> list[ChangedRow]:
@@ -108,15 +117,16 @@ async def differences(connection: AsyncConnection, table: Table, keys: Sequence[
             table=table.name, key=key, free=free, first=first, of_keys=of_keys, wanted=wanted, of_wanted=of_wanted
         )
     )
-    return [ChangedRow(table.name, row.key, _note(row)) for row in await connection.execute(query, values)]
+    return [_changed(table, row) for row in await connection.execute(query, values)]
+
+
+def _changed(table: Table, row: Row[Any]) -> ChangedRow:
+    present = (row.present or "") if row.differs else None
+    return ChangedRow(table.name, row.key, _note(row), row.change_no, row.unfit, present)
 
 
 def _note(row: Row[Any]) -> str:
-    """Return what is known of a change; another change of the same row has another note.
-
-    Named are the newest change by hand, the newest recorded change that began with another row than the change before
-    had left, and, if no change that is recorded has left the row as it is, the first bytes of its digest.
-    """
+    """Return for people what is known of a change."""
     past = [] if row.unfit is None else [f"before change {row.unfit}"]
     if row.differs:
         past.append("now it is gone" if row.present is None else f"its digest is now {row.present}")

@@ -18,7 +18,7 @@ from settlement.base.arithmetic import format_cg
 from settlement.base.spelling import fold
 from settlement.documents.lots import AT_WAREHOUSE, GONE
 from settlement.lots import scales, warehouses
-from settlement.reconciliation.breaks import Break
+from settlement.reconciliation.breaks import Break, difference_of
 from settlement.reconciliation.statement_file import StatementBar
 from settlement.reconciliation.warehouse_register import REGISTER, parameters
 
@@ -179,7 +179,8 @@ def _differences(subject: str, row: Row[Any]) -> list[Break]:
     ):
         if differs:
             note = f"{name}: {here} in the register, {there} there"
-            found.append(Break(kind, subject, row.symbol, 1, 0, "match", note, row.lot_id))
+            difference = difference_of(here, there)
+            found.append(Break(kind, subject, row.symbol, 1, 0, "match", note, row.lot_id, difference=difference))
     return found
 
 

@@ -6,6 +6,7 @@ break that is explained or written off is open again as soon as the difference i
 resolved break is open again if it is found at all. Its age counts from the day on which it was first found.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -44,10 +45,11 @@ class Break(NamedTuple):
     the two are no numbers and ``note`` names them.
 
     ``subject`` is the break's identity within its kind: the same difference has the same subject in every run
-    (``payment:7``, ``XM1 HX 417 2024``, the name of an account). It is compared as a whole, and so is the ``note`` of a
-    ``match``. Nothing is read out of either: a note may hold what a bank or a warehouse has written. What a break is
-    about stands in fields: ``lot_id`` its lot; ``account`` its account, or that of the venue's ledger
-    (``venue_account``); ``cash_id`` the document of the money, of several that were paid together the first.
+    (``payment:7``, ``XM1 HX 417 2024``, the name of an account). It is compared as a whole, and nothing is read out of
+    it. The ``note`` is for people alone: it may hold what a bank or a warehouse has written. What a break is about
+    stands in fields: ``lot_id`` its lot; ``account`` its account, or that of the venue's ledger (``venue_account``);
+    ``cash_id`` the document of the money, of several that were paid together the first; ``difference``, of a ``match``
+    alone, what differs (``difference_of``): a break with another one is another break.
     """
 
     kind: str
@@ -60,14 +62,29 @@ class Break(NamedTuple):
     lot_id: int | None = None
     account: str | None = None
     cash_id: int | None = None
+    difference: str | None = None
 
     def content(self) -> dict[str, str | int | None]:
         """Return the break as proofs and records of counts keep it, which are compared byte by byte with later ones.
 
-        Left out are the fields that came later, ``account`` and ``cash_id``.
+        Left out are the fields that came later: ``account``, ``cash_id`` and ``difference``.
         """
         kept = ("kind", "subject", "asset", "expected", "found", "unit", "note", "lot_id")
         return {name: getattr(self, name) for name in kept}
+
+
+def difference_of(*values: object) -> str:
+    """Return as JSON what two sides that are no numbers differ in: the ids, figures and codes themselves, as text.
+
+    A tuple or list is a list of such texts, None is null. No sentence belongs here: its wording could not be changed.
+    """
+    return json.dumps([_as_text(value) for value in values], ensure_ascii=False)
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, tuple | list):
+        return [_as_text(one) for one in value]
+    return None if value is None else str(value)
 
 
 def venue_account(kind: str) -> str:
@@ -148,7 +165,7 @@ async def record_run(
 _Identity: TypeAlias = tuple[str, str, str, int | None]
 _OPEN: Final = BREAK.steps["find"].after
 _RESOLVED: Final = BREAK.steps["resolve"].after
-_NEWEST: Final = ("expected", "found", "unit", "note", "lot_id", "account", "cash_id")
+_NEWEST: Final = ("expected", "found", "unit", "note", "lot_id", "account", "cash_id", "difference")
 """Columns that a run updates when it finds a break again."""
 
 
@@ -215,9 +232,9 @@ def _numbered(breaks: Sequence[Break]) -> Iterator[Break]:
 
 
 def _is_another(row: Row[Any], found: Break) -> bool:
-    """Return whether a known break has become another one: larger, of the other sign, or with another text."""
+    """Return whether a known break has become another one: larger, of the other sign, or with another difference."""
     before, after = row.found - row.expected, found.found - found.expected
-    if found.unit == "match" and row.note != found.note:
+    if row.difference != found.difference:
         return True
     return bool(row.unit != found.unit or abs(after) > abs(before) or (after > 0) != (before > 0))
 

@@ -139,15 +139,18 @@ async def compare(connection: AsyncConnection, facts: Facts, since: Since | None
             reference = reference_of(kind, number)
             item = newest.get((kind, number))
             document = rows.get(number)
-            said = "no document" if document is None else _written(how.legs(document))
-            sent_legs = "nothing sent" if item is None else _written(item.legs)
-            facts.same(f"{reference} amounts", sent_legs, said, cash_id=_money(kind, number, money))
+            stated = None if document is None else _written(how.legs(document))
+            sent_legs = None if item is None else _written(item.legs)
+            texts = (_said(sent_legs, "nothing sent"), _said(stated, "no document"))
+            facts.same(f"{reference} amounts", sent_legs, stated, cash_id=_money(kind, number, money), said=texts)
     for reference, item in items.items():
-        entry = _written(item.legs) if item.status == OUTBOX_DONE else "nothing"
-        made_of = _written(posted.pop(reference, ())) or "nothing"
-        facts.same(f"{reference} posted", made_of, entry, cash_id=_money(item.kind, item.subject, money))
+        entry = _written(item.legs) if item.status == OUTBOX_DONE else None
+        made_of = _written(posted.pop(reference, ())) or None
+        texts = (_said(made_of, "nothing"), _said(entry, "nothing"))
+        facts.same(f"{reference} posted", made_of, entry, cash_id=_money(item.kind, item.subject, money), said=texts)
     for reference in sorted(posted):
-        facts.same(f"{reference} posted", _written(posted[reference]), "no document")
+        made_of = _written(posted[reference])
+        facts.same(f"{reference} posted", made_of, None, said=(_said(made_of, "nothing"), "no document"))
     await _origins(connection, facts, items.keys(), None if wanted is None else wanted["receipt"])
 
 
@@ -199,9 +202,14 @@ async def _posted(
     return found
 
 
-def _written(legs: Iterable[Iterable[object]]) -> str:
-    """Return legs in the form in which they are compared and shown: sorted, each with account, asset and amount."""
-    return ", ".join(sorted(" ".join(map(str, leg)) for leg in legs))
+def _written(legs: Iterable[Iterable[object]]) -> tuple[str, ...]:
+    """Return legs in the form in which they are compared: sorted, each with account, asset and amount."""
+    return tuple(sorted(" ".join(map(str, leg)) for leg in legs))
+
+
+def _said(legs: tuple[str, ...] | None, otherwise: str) -> str:
+    """Return legs as people read them; ``otherwise`` if there are none to compare."""
+    return otherwise if legs is None else ", ".join(legs)
 
 
 async def _origins(
@@ -220,4 +228,4 @@ async def _origins(
         if row.owner is not None:
             facts.same(f"receipt:{row.receipt_no} account", row.owner, row.issued_to or row.account)
         elif row.status == RECEIPT_LIVE and reference_of("receipt", row.receipt_no) not in sent:
-            facts.same(f"receipt:{row.receipt_no} origin", "void", "live")
+            facts.same(f"receipt:{row.receipt_no} origin", 0, 1, said=("void", "live"))

@@ -39,7 +39,7 @@ from settlement.documents.machine import Machine
 from settlement.documents.machines import MACHINES
 from settlement.documents.registered import STANDINGS
 from settlement.reconciliation import pairs
-from settlement.reconciliation.breaks import Break
+from settlement.reconciliation.breaks import Break, difference_of
 from settlement.reconciliation.since import Since
 from settlement.tables.base import api_key, audit_log, proposal, staff
 from settlement.tables.changes import watched
@@ -75,6 +75,7 @@ All entries under a former word are older than those under the present one.
 """
 _DECISIONS: Final[Mapping[str, str]] = {"approved": APPROVED, "declined": DECLINED, "lapsed": DECLINED}
 """State of a proposal after each act that decides it."""
+_LOCKED: Final = ("not locked", "locked")
 _EVENT_LOT: Final = custody_event.c.lot_id
 _ACTS: Final = select(audit_log.c.number, audit_log.c.subject, audit_log.c.action, audit_log.c.detail)
 _IDENTITY: Final = ("refiner", "serial", "year", "form", "account")
@@ -88,13 +89,26 @@ class Facts:
         self.breaks: list[Break] = []
 
     def same(
-        self, subject: str, recorded: object, kept: object, lot_id: int | None = None, *, cash_id: int | None = None
+        self,
+        subject: str,
+        recorded: object,
+        kept: object,
+        lot_id: int | None = None,
+        *,
+        cash_id: int | None = None,
+        said: tuple[object, object] | None = None,
     ) -> None:
-        """Compare the history's record with the table's value; ``lot_id`` and ``cash_id`` are numbers that exist."""
+        """Compare the history's record with the table's value; ``lot_id`` and ``cash_id`` are numbers that exist.
+
+        ``said`` are the two as people read them where they are no texts themselves. The values alone identify what
+        differs (``settlement.reconciliation.breaks.difference_of``).
+        """
         self.checked += 1
         if recorded != kept:
-            note = f"{recorded} by its history, {kept} in the table"
-            self.breaks.append(Break(KIND, subject, "", 1, 0, "match", note, lot_id, cash_id=cash_id))
+            history, table = said or (recorded, kept)
+            note, differs = f"{history} by its history, {table} in the table", difference_of(recorded, kept)
+            found = Break(KIND, subject, "", 1, 0, "match", note, lot_id, cash_id=cash_id, difference=differs)
+            self.breaks.append(found)
 
     async def compare_pairs(
         self,
@@ -108,8 +122,8 @@ class Facts:
         checked, differing = await pairs.differing(connection, query, *order)
         self.checked += checked - len(differing)
         for row in differing:
-            recorded, kept = (row.expected, row.found) if words is None else (words[row.expected], words[row.found])
-            self.same(subject(row), recorded, kept, row._mapping.get("lot_id"))
+            said = None if words is None else (words[row.expected], words[row.found])
+            self.same(subject(row), row.expected, row.found, row._mapping.get("lot_id"), said=said)
 
 
 async def compare(connection: AsyncConnection, facts: Facts, since: Since | None = None) -> None:
@@ -125,7 +139,9 @@ async def _rows(connection: AsyncConnection, facts: Facts, since: Since | None) 
     facts.checked += len(watched())
     for found in await changes.all_differences(connection, None if since is None else since.changed):
         lot_id = int(found.key) if found.table == lot.name else None
-        facts.breaks.append(Break(KIND, f"{found.table}:{found.key} row", "", 1, 0, "match", found.note, lot_id))
+        difference = difference_of(found.by_hand, found.unfit, found.present)
+        subject = f"{found.table}:{found.key} row"
+        facts.breaks.append(Break(KIND, subject, "", 1, 0, "match", found.note, lot_id, difference=difference))
 
 
 def _of(column: Column[Any], wanted: Iterable[Any] | None) -> ColumnElement[bool]:
@@ -189,8 +205,8 @@ async def _locks(connection: AsyncConnection, facts: Facts, wanted: Sequence[int
     live = live.where(lot_lock.c.lifted_at.is_(None), _of(lot_lock.c.lot_id, wanted))
     there = {(row.lot_id, row.kind) for row in await connection.execute(live)}
     for number, name in sorted(laid | there):
-        words = {True: "locked", False: "not locked"}
-        facts.same(f"lot:{number} {name}", words[(number, name) in laid], words[(number, name) in there], number)
+        recorded, kept = (int((number, name) in locks) for locks in (laid, there))
+        facts.same(f"lot:{number} {name}", recorded, kept, number, said=(_LOCKED[recorded], _LOCKED[kept]))
 
 
 async def _documents(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
@@ -241,10 +257,12 @@ def _compare_state(facts: Facts, machine: Machine, number: int, step: str | None
     subject = f"{machine.kind}:{number} state"
     cash_id = number if machine is CASH_TRANSFER and state is not None else None
     if step is not None:
-        facts.same(subject, machine.steps[step].after, state or "deleted", cash_id=cash_id)
+        after = machine.steps[step].after
+        facts.same(subject, after, state, cash_id=cash_id, said=(after, state or "deleted"))
         return
     first = [found.after for found in machine.steps.values() if not found.before]
-    facts.same(subject, state if state in first else " or ".join(first), state, cash_id=cash_id)
+    recorded = state if state in first else "/".join(first)
+    facts.same(subject, recorded, state, cash_id=cash_id, said=(" or ".join(first), state))
 
 
 async def _proposals(connection: AsyncConnection, facts: Facts, since: Since | None) -> None:
@@ -284,9 +302,12 @@ async def _fees(connection: AsyncConnection, facts: Facts, since: Since | None) 
         for row in await connection.execute(query)
     }
     for day, (count, ufen) in (await accruals.totals(connection, list(recorded))).items():
-        facts.same(
-            f"day:{day} fees", f"{recorded[day]['fees']} fees of {recorded[day]['ufen']}", f"{count} fees of {ufen}"
-        )
+        logged, kept = (recorded[day]["fees"], recorded[day]["ufen"]), (count, ufen)
+        facts.same(f"day:{day} fees", logged, kept, said=(_fees_said(*logged), _fees_said(*kept)))
+
+
+def _fees_said(count: int, ufen: int) -> str:
+    return f"{count} fees of {ufen}"
 
 
 def _written_names(since: Since | None, table: Table) -> list[str] | None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, MG_PER_GRAM
 from settlement.documents.kinds import TRADE, TRADE_BUST
-from settlement.reconciliation.breaks import Break
+from settlement.reconciliation.breaks import Break, difference_of
 
 KIND: Final = "TRADES"
 MOST_NAMED: Final = 1_000
@@ -67,7 +67,8 @@ async def compare(connection: AsyncConnection, proved: int = 0) -> tuple[int, li
     without = {"kinds": [TRADE, TRADE_BUST], "most": MOST_NAMED, "proved": proved}
     for row in await connection.execute(_WITHOUT, without):
         note = f"an entry of a {row.kind.replace('_', ' ')} that is in no register"
-        found.append(Break(KIND, f"entry:{row.sequence}", "", 0, 1, "match", note))
+        difference = difference_of(row.kind)
+        found.append(Break(KIND, f"entry:{row.sequence}", "", 0, 1, "match", note, difference=difference))
     return int(await connection.scalar(_COUNTED, {"proved": proved}) or 0), found
 
 
@@ -78,4 +79,7 @@ def _break(row: Row[Any]) -> Break:
         f"{row.sell_fee} fen, from {row.sell_account} to {row.buy_account}; entry {row.sequence} has {row.of_buyer} "
         f"fen and {row.to_buyer} mg of the buyer, {row.of_seller} fen and {row.from_seller} mg of the seller"
     )
-    return Break(KIND, what, "", 1, 0, "match", note)
+    made = (row.quantity, row.symbol, row.price, row.amount, row.buy_fee, row.sell_fee, row.sell_account)
+    entry = (row.sequence, row.of_buyer, row.to_buyer, row.of_seller, row.from_seller)
+    difference = difference_of(*made, row.buy_account, *entry)
+    return Break(KIND, what, "", 1, 0, "match", note, difference=difference)

@@ -57,6 +57,7 @@ recon_break = Table(
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id")),
     string("account", null=True),
     Column("cash_id", BigInteger, ForeignKey("cash_transfer.cash_id")),
+    string("difference", null=True),
     one_of("status", BREAK.states),
     Index(
         "uq_recon_break_scope_kind_subject_asset_lot",

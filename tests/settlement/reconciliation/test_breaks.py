@@ -13,7 +13,7 @@ from settlement.base.paging import ALL
 from settlement.intake.bar_rows import Reading
 from settlement.reconciliation import break_work, breaks, statement_file, vault_freeze, warehouse_statement
 from settlement.reconciliation.break_areas import BOOKS
-from settlement.reconciliation.breaks import Break, statement_scope
+from settlement.reconciliation.breaks import Break, difference_of, statement_scope
 from settlement.reports import stock_report
 from settlement.workbooks import sheets
 from tests.settlement.reconciliation.conftest import opened_before
@@ -104,6 +104,12 @@ async def test_a_statement_names_the_lots_of_its_breaks(
     assert [(b.kind, b.lot_id) for b in found][: len(expected)] == expected
 
 
+async def test_a_bar_that_differs_has_what_both_sides_say(stocked_exchange: SmallExchange) -> None:
+    lines = statement_file.read(sheets.read(f"{HEADING}\nHX,A1,2024,100.00,999.00,FROZEN".encode()), Reading())
+    (found, _) = (await do(stocked_exchange, warehouse_statement.compare, "XM1", lines)).breaks
+    assert (found.kind, found.difference) == ("STATUS_DIFF", difference_of("RECEIPTED", "FROZEN"))
+
+
 async def test_a_break_can_only_name_a_lot_of_the_register(stocked_exchange: SmallExchange) -> None:
     with pytest.raises(IntegrityError, match="fk_recon_break_lot_id"):
         await do(
@@ -113,7 +119,8 @@ async def test_a_break_can_only_name_a_lot_of_the_register(stocked_exchange: Sma
 
 MISSING = Break("MISSING_AT_WAREHOUSE", "XM1 HX A1 2024", "AU", 100_000, 0, "gross_mg", "lot 1 is RECEIPTED", 1)
 LIGHT = Break("WEIGHT_DIFF", "XM1 HX A1 2024", "AU", 100_000, 99_900, "gross_mg", "lot 1", 1)
-SEAL = Break("SEAL_DIFF", "XM1 HX A1 2024", "AU", 1, 0, "match", "lot 1: S-1 in the register, S-2 there", 1)
+NOTE = "lot 1: S-1 in the register, S-2 there"
+SEAL = Break("SEAL_DIFF", "XM1 HX A1 2024", "AU", 1, 0, "match", NOTE, 1, difference=difference_of("S-1", "S-2"))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,8 @@ SEAL = Break("SEAL_DIFF", "XM1 HX A1 2024", "AU", 1, 0, "match", "lot 1: S-1 in 
         (LIGHT, LIGHT._replace(found=0), "OPEN"),
         (LIGHT, LIGHT._replace(found=100_050), "OPEN"),
         (SEAL, SEAL, "EXPLAINED"),
-        (SEAL, SEAL._replace(note="lot 1: S-1 in the register, S-3 there"), "OPEN"),
+        (SEAL, SEAL._replace(note="S-1 and S-2"), "EXPLAINED"),
+        (SEAL, SEAL._replace(difference=difference_of("S-1", "S-3")), "OPEN"),
     ],
     ids=[
         "the same",
@@ -134,6 +142,7 @@ SEAL = Break("SEAL_DIFF", "XM1 HX A1 2024", "AU", 1, 0, "match", "lot 1: S-1 in 
         "a thousand times larger",
         "the other way",
         "same seal",
+        "same seal in other words",
         "third seal",
     ],
 )

@@ -28,6 +28,7 @@ async def of_histories(connection: AsyncConnection) -> list[str]:
     facts = histories.Facts()
     await histories.compare(connection, facts)
     await documents.compare(connection, facts)
+    assert all(one.difference for one in facts.breaks)
     found = [f"{one.subject} {one.note}" for one in facts.breaks]
     try:
         await audit.verify(connection)
