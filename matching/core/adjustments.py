@@ -64,7 +64,9 @@ def _refusal(state: State, legs: list[tuple[str, str, int]], deposit: bool) -> t
             return "BAD_VALUE", write_detail("amount", "not zero, and at most 10**17 in the asset's unit")
         sums[name, asset] = sums.get((name, asset), 0) + amount
     if deposit:
-        reason, detail = _refusal_of_deposit(state, [leg for leg in legs if leg[2] > 0])
+        reason, detail = _refusal_of_deposit(
+            state, [(name, asset, amount) for name, asset, amount in legs if amount > 0]
+        )
         if reason:
             return reason, detail
     for (name, asset), amount in sums.items():

@@ -122,8 +122,12 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(methods.TRADE_BUST, "BAD_VALUE", None, subject, words)
     terms = _Terms(traded)
     reason, detail = _refusal(state, terms)
-    if not reason and found is not None:
-        reason, detail = named_lots.refusal(state, tuple(found[0]), terms.quantity, tuple(found), gives=True)
+    lots: tuple[Any, ...] = ()
+    if found is not None:
+        numbers, _, reservation, _ = found
+        lots = (tuple(numbers), reservation)
+        if not reason:
+            reason, detail = named_lots.refusal(state, tuple(numbers), terms.quantity, tuple(found), gives=True)
     if reason:
         return state.refuse(methods.TRADE_BUST, reason, None, subject, detail)
     first = state.bust_proposals.get(trade_id)
@@ -137,7 +141,6 @@ def bust(state: State, command: tuple[Any, ...]) -> None:
     del state.bust_proposals[trade_id]
     state.busted[trade_id] = None
     state.unpublished.pop(trade_id, None)
-    lots = () if found is None else (tuple(found[0]), found[2])
     state.emit(TRADE_BUSTED, trade_id, *traded[_REPEATED:], terms.at, proposed_by, by, text, *lots)
     return _return(state, trade_id, terms)
 

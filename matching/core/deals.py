@@ -44,7 +44,8 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
         return state.refuse(method, account.refusal or counter_account.refusal, name, client_deal_id, detail)
     used = state.deal_ids.get((name, client_deal_id))
     if used is not None:
-        return state.refuse(method, "DUPLICATE_ID", name, client_deal_id, f"it is deal {used[0]}")
+        used_by, _ = used
+        return state.refuse(method, "DUPLICATE_ID", name, client_deal_id, f"it is deal {used_by}")
     if holders.holder_of(state, account) == holders.holder_of(state, counter_account):
         return state.refuse(method, "SELF_TRADE", name, client_deal_id, "both accounts have one beneficial owner")
     reason, detail = _refusal_of_terms(state, instrument, side, price, expire_at, agreed_at)
@@ -80,7 +81,8 @@ def propose(state: State, command: tuple[Any, ...]) -> None:
     proposed = (DEAL_PROPOSED, number, name, client_deal_id, counter, symbol, side, quantity, price, expire_at)
     if not lots:
         return state.emit(*proposed, agreed_at, persist or None)
-    return state.emit(*proposed, agreed_at, persist or None, lots, found[2] or None)
+    _, _, reservation, _ = found
+    return state.emit(*proposed, agreed_at, persist or None, lots, reservation or None)
 
 
 def accept(state: State, command: tuple[Any, ...]) -> None:
@@ -116,7 +118,11 @@ def accept(state: State, command: tuple[Any, ...]) -> None:
     deal_ends.release(state, deal)
     parties = (proposer.name, deal.client_deal_id, name)
     accepted = (DEAL_ACCEPTED, deal_id, *parties, instrument.symbol, state.last_trade_id + 1)
-    state.emit(*accepted, *((found[2],) if gives_lots else ()))
+    if gives_lots:
+        _, _, reservation, _ = found
+        state.emit(*accepted, reservation)
+    else:
+        state.emit(*accepted)
     direct_trades.trade(state, instrument, buyer, seller, deal.price, deal.quantity, DEAL_TRADE, deal.lots)
 
 

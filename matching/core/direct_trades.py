@@ -137,4 +137,5 @@ def publish(state: State, trade_id: int) -> None:
     """Publish a trade that is due, unless it was annulled before."""
     found = state.unpublished.pop(trade_id, None)
     if found is not None:
-        state.emit(TRADE_PUBLISHED, trade_id, *found[1])
+        _, published = found
+        state.emit(TRADE_PUBLISHED, trade_id, *published)

@@ -250,12 +250,12 @@ def _of_day(name: str, whose: str, most: int | None, net: int, reserved: int, mo
     if most is None or more <= 0 or used + more <= most:
         return ""
     of_money = name == "max_net_purchases"
-    texts = [_money(amount) if of_money else _grams(amount) for amount in (most, used, more)]
+    allowed, taken, added = (_money(amount) if of_money else _grams(amount) for amount in (most, used, more))
     why = ""
     if used != net:
         other = "sales" if of_money else "purchases"
         why = f"today's {other} give no room to an order that can outlive the day"
-    return _of_total(name, whose, texts[0], texts[1], texts[2], why)
+    return _of_total(name, whose, allowed, taken, added, why)
 
 
 def _money(amount: int) -> str:

@@ -254,9 +254,10 @@ def _write_instrument(instrument: Instrument, state: State) -> tuple[Any, ...]:
     )
     venue = (instrument.retired, instrument.proposed_price, instrument.proposed_by)
     planned = (instrument.planned_at, instrument.held, instrument.delay)
+    _, _, delay_ms = instrument.delay
     if instrument.reopening_centre:
         return (*written, *venue, *planned, instrument.reopening_centre, instrument.extensions)
-    if instrument.planned_at or instrument.held or instrument.delay[2]:
+    if instrument.planned_at or instrument.held or delay_ms:
         return (*written, *venue, *planned)
     if instrument.retired or instrument.proposed_price:
         return (*written, *venue)

@@ -32,8 +32,9 @@ def read_deals(state: State, record: Any) -> None:
         state.timetable.append(Due(deal.expire_at, DEALS + deal.deal_id, deal.instrument.symbol))
     state.deal_ids = {(name, client_id): (number, day) for name, client_id, number, day in ids}
     for number, at, fields in unpublished:
+        symbol, *_ = fields
         state.unpublished[number] = (at, tuple(fields))
-        state.timetable.append(Due(at, UNPUBLISHED + number, fields[0]))
+        state.timetable.append(Due(at, UNPUBLISHED + number, symbol))
 
 
 def _write_deal(deal: Deal) -> tuple[Any, ...]:
@@ -58,7 +59,10 @@ def _read_deal(state: State, record: Any) -> Deal:
     number, name, client_id, counter, symbol, side, quantity, price, expire_at, agreed_at, session, reserved, *more = (
         record
     )
-    lots = tuple(more[0]) if more else ()
+    lots: tuple[int, ...] = ()
+    if more:
+        (numbers,) = more
+        lots = tuple(numbers)
     account = state.accounts[name]
     instrument = state.instruments[symbol]
     balance = account.cash if side == terms.BUY else account.balances[symbol]
