@@ -21,7 +21,7 @@ from api.settlement_routes.papers import PAPERS
 from api.settlement_routes.rows import Projection
 from settlement.assays import assay, certificate_pdf, certificates, laboratories, two_parties
 from settlement.assays.assay import Result
-from settlement.base.arithmetic import parse_decimal
+from settlement.base.arithmetic import parse_padded_decimal
 from settlement.documents.machines import MACHINES
 from settlement.intake.bar_columns import MAX_PPM
 
@@ -76,7 +76,7 @@ class RevealRequest(Strict):
 
 
 def _ppm(replicates: list[str]) -> tuple[int, ...]:
-    return tuple(parse_decimal("replicates", text, 3, 1, MAX_PPM, "per mille") for text in replicates)
+    return tuple(parse_padded_decimal("replicates", text, 3, 1, MAX_PPM, "per mille") for text in replicates)
 
 
 @router.get("/laboratories")

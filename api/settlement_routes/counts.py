@@ -147,7 +147,7 @@ async def enter(by: Clerk, connection: Transaction, number: Number, request: lis
     """Enter bars as one of the counters; a later entry about a bar takes the place of an earlier one."""
     results = []
     for bar in request:
-        gross = None if bar.gross is None else scales.parse_weight("gross", bar.gross).cg
+        gross = None if bar.gross is None else scales.parse_shown_weight("gross", bar.gross).cg
         results.append(
             CountResult(BarKey(bar.refiner, bar.serial, bar.year), bar.found, gross, bar.seal, bar.condition)
         )

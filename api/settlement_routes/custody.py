@@ -218,7 +218,9 @@ async def ship(by: Clerk, connection: Transaction, number: Number, request: Ship
 @router.post("/transfers/{number}/receive")
 async def receive(by: Clerk, connection: Transaction, number: Number, request: ReceptionRequest) -> dict[str, Any]:
     """Take in and weigh lots that another person has shipped. They arrive frozen if seal or weight differs."""
-    weights = {one.lot: GrossWeight(one.scale, scales.parse_weight("grams", one.grams)) for one in request.weights}
+    weights = {
+        one.lot: GrossWeight(one.scale, scales.parse_shown_weight("grams", one.grams)) for one in request.weights
+    }
     return ARRIVAL(await transfers.receive(connection, by, number, request.seal, weights))
 
 

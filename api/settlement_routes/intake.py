@@ -24,7 +24,7 @@ from api.settlement_routes.access import (
 )
 from api.settlement_routes.lots import ProvenanceRequest
 from api.settlement_routes.rows import PROBLEM, Projection
-from settlement.base.arithmetic import parse_decimal, parse_scale_weight
+from settlement.base.arithmetic import parse_padded_decimal, parse_scale_weight
 from settlement.documents.lots import LOT
 from settlement.intake import files, imports, intake, melting, pre_advice, screening_alarms, weight_corrections
 from settlement.intake.bar_list import Declared
@@ -112,7 +112,7 @@ class ReturnRequest(Strict):
 async def pre_advise(by: Clerk, connection: Transaction, request: PreAdviceRequest) -> dict[str, int]:
     """Advise one expected lot."""
     weight = parse_scale_weight("gross", request.gross)
-    permille = parse_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
+    permille = parse_padded_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
     key = BarKey(request.refiner, request.serial, request.year)
     where = (request.symbol, request.form, request.account, request.warehouse)
     row = Declared(1, key, *where, weight, permille, request.provenance.record())
@@ -131,7 +131,7 @@ async def arrive(by: Clerk, connection: Transaction, number: Number, request: Ar
 async def weigh(by: Clerk, connection: Transaction, number: Number, request: WeighingRequest) -> dict[str, str]:
     """Record its gross weight."""
     await intake.weigh(
-        connection, by, {number: GrossWeight(request.scale, scales.parse_weight("grams", request.grams))}
+        connection, by, {number: GrossWeight(request.scale, scales.parse_shown_weight("grams", request.grams))}
     )
     return {"state": LOT.steps["weigh"].after}
 
@@ -139,7 +139,7 @@ async def weigh(by: Clerk, connection: Transaction, number: Number, request: Wei
 @router.post("/lots/{number}/screen")
 async def screen(by: Clerk, connection: Transaction, number: Number, request: ScreeningRequest) -> dict[str, str]:
     """Record its X-ray screening; never final."""
-    points = [100 * parse_decimal("points", point, 0, 1, 1_000, "whole per mille") for point in request.points]
+    points = [100 * parse_padded_decimal("points", point, 0, 1, 1_000, "whole per mille") for point in request.points]
     await intake.screen(connection, by, {number: points}, request.instrument)
     return {"state": LOT.steps["screen"].after}
 
@@ -147,7 +147,7 @@ async def screen(by: Clerk, connection: Transaction, number: Number, request: Sc
 @router.post("/lots/{number}/melt")
 async def melt(by: Clerk, connection: Transaction, number: Number, request: MeltRequest) -> dict[str, Any]:
     """Melt it by itself; answer with the melt's alarms."""
-    melted = MeltWeight(request.scale, scales.parse_weight("grams", request.grams))
+    melted = MeltWeight(request.scale, scales.parse_shown_weight("grams", request.grams))
     step = "remelt" if request.again else "melt"
     await melting.melt_each(connection, by, {number: melted}, step)
     made = await melting.newest(connection, number)
@@ -157,7 +157,7 @@ async def melt(by: Clerk, connection: Transaction, number: Number, request: Melt
 @router.post("/melts")
 async def combine(by: Clerk, connection: Transaction, request: CombinationRequest) -> dict[str, Any]:
     """Melt several lots into a new one."""
-    melted = MeltWeight(request.scale, scales.parse_weight("grams", request.grams))
+    melted = MeltWeight(request.scale, scales.parse_shown_weight("grams", request.grams))
     key = BarKey(request.refiner, request.serial, 0)
     number = await melting.combine(connection, by, request.lots, key, melted)
     made = await melting.newest(connection, number)
@@ -227,7 +227,7 @@ async def correct_weight(
     by: Clerk, connection: Transaction, number: Number, request: WeightCorrectionRequest
 ) -> dict[str, int]:
     """Propose another gross weight for a lot that is neither melted nor certified."""
-    found = GrossWeight(request.scale, scales.parse_weight("grams", request.grams))
+    found = GrossWeight(request.scale, scales.parse_shown_weight("grams", request.grams))
     return {"proposal": await weight_corrections.propose(connection, by, number, found, request.reason)}
 
 

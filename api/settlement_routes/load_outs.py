@@ -18,7 +18,7 @@ from api.settlement_routes.access import (
 )
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import parse_money, parse_weight
-from settlement.base.arithmetic import parse_decimal
+from settlement.base.arithmetic import parse_padded_decimal
 from settlement.base.working_days import parse_day
 from settlement.documents.machines import MACHINES
 from settlement.load_outs import application, cancels, claims, handing_over, load_outs
@@ -173,6 +173,6 @@ async def decide_claim(
     by: Clerk, connection: Transaction, number: Number, request: ClaimDecisionRequest
 ) -> dict[str, int]:
     """Propose the decision by the umpire's result."""
-    e5 = parse_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
+    e5 = parse_padded_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
     fee = parse_money(request.fee, "fee")
     return {"proposal": await claims.propose(connection, by, number, e5, fee, upheld=request.upheld)}

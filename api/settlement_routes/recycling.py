@@ -9,7 +9,7 @@ from api.listing import ThePage, listed
 from api.settlement_routes.access import Clerk, Number, OneOf, Reader, Strict, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_money, parse_money, parse_price
-from settlement.base.arithmetic import parse_decimal, parse_scale_weight
+from settlement.base.arithmetic import parse_padded_decimal, parse_scale_weight
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.recycling import aml, counters, offers, sellers, tickets, two_way
 from settlement.tables.recycling import PAYMENT_METHODS, SCREENINGS
@@ -128,7 +128,7 @@ async def post_price(by: Clerk, connection: Transaction, request: PriceRequest) 
         parse_price(request.bid, "bid"),
         parse_price(request.ask, "ask"),
         parse_money(request.adjustment, "adjustment"),
-        parse_decimal("payable_percent", request.payable_percent, 3, 1, 100_000, "per cent"),
+        parse_padded_decimal("payable_percent", request.payable_percent, 3, 1, 100_000, "per cent"),
     )
     return {"price": await two_way.post(connection, by, posted)}
 
@@ -165,7 +165,7 @@ async def add_item(by: Clerk, connection: Transaction, number: Number, request: 
 async def screen(by: Clerk, connection: Transaction, number: Number, request: ItemScreeningRequest) -> dict[str, Any]:
     """Enter the X-ray results of all items."""
     found = {
-        line: 100 * parse_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
+        line: 100 * parse_padded_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
         for line, text in enumerate(request.xrf_permille, 1)
     }
     await tickets.screen(connection, by, number, found)

@@ -79,7 +79,7 @@ def report(rule: str, replicates_ppm: list[int]) -> int:
     return sge_fineness(replicates_ppm) if rule == SGE_RULE else reported_fineness(replicates_ppm)
 
 
-def parse_decimal(field: str, text: str, places: int, lowest: int, largest: int, what: str) -> int:
+def parse_padded_decimal(field: str, text: str, places: int, lowest: int, largest: int, what: str) -> int:
     """Return a decimal string as a whole number of its last place, by the grammar of ``units.parse_decimal``.
 
     Leading zeros are allowed: balances print them. Raises BadValue, which names the field.
@@ -89,7 +89,7 @@ def parse_decimal(field: str, text: str, places: int, lowest: int, largest: int,
 
 def parse_scale_weight(field: str, text: str) -> int:
     """Return grams with at most two decimals as 0.01 g. Raises BadValue."""
-    return parse_decimal(field, text, 2, 1, MAX_WEIGHT_CG, "grams")
+    return parse_padded_decimal(field, text, 2, 1, MAX_WEIGHT_CG, "grams")
 
 
 def format_cg(cg: int) -> str:

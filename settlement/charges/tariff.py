@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money, format_weight, parse_money, parse_weight
 from settlement.base import proposals, working_days
-from settlement.base.arithmetic import parse_decimal
+from settlement.base.arithmetic import parse_padded_decimal
 from settlement.base.paging import ALL, Page, PageRequest, cut
 from settlement.base.refusal import Refused
 from settlement.base.steps import advance
@@ -115,7 +115,7 @@ def parse(name: str, text: str) -> int:
         return parse_money(text, "value")
     if figure.measure is Measure.GOLD:
         return parse_weight(text, "value")
-    return parse_decimal("value", text, 0, 0, LARGEST, figure.unit_shown)
+    return parse_padded_decimal("value", text, 0, 0, LARGEST, figure.unit_shown)
 
 
 async def on(connection: AsyncConnection, day: date) -> dict[str, int]:

@@ -15,7 +15,7 @@ from settlement.assays import assay, certificates, laboratories, two_parties, va
 from settlement.assays.assay import STANDARDS, Result
 from settlement.assays.laboratories import Bias
 from settlement.assays.valuation import BASES, Figure, ValuationTerms
-from settlement.base.arithmetic import format_fineness, parse_decimal
+from settlement.base.arithmetic import format_fineness, parse_padded_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import READERS, act, clerk, read, show
 from settlement.clerk.options import DAY, LOT, NUMBER, REASON
@@ -37,7 +37,7 @@ PARTY = click.option("--party", required=True, type=click.Choice(["A", "B"]))
 
 
 def _ppm(replicates: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(parse_decimal("replicate", text, 3, 1, MAX_PPM, "per mille") for text in replicates)
+    return tuple(parse_padded_decimal("replicate", text, 3, 1, MAX_PPM, "per mille") for text in replicates)
 
 
 @clerk.group("laboratory")
@@ -358,7 +358,7 @@ def value(
     async def work(connection: AsyncConnection) -> list[Figure]:
         terms = ValuationTerms(
             parse_price(price),
-            parse_decimal("payable", payable, 3, 1, 100_000, "per cent"),
+            parse_padded_decimal("payable", payable, 3, 1, 100_000, "per cent"),
             parse_weight(min_deduction, "min_deduction"),
             parse_money(adjustment, "adjustment"),
             parse_money(refining, "refining"),

@@ -159,7 +159,7 @@ def enter(
 ) -> None:
     """Enter one bar of the count NUMBER, as one of its counters; a later entry takes the place of an earlier one."""
     try:
-        weight = None if gross is None else scales.parse_weight("gross", gross).cg
+        weight = None if gross is None else scales.parse_shown_weight("gross", gross).cg
     except BadValue as error:
         raise click.ClickException(str(error)) from error
     result = CountResult(BarKey(refiner, serial, year), not missing, weight, seal, condition)

@@ -237,7 +237,7 @@ def transfer_receive(by: str, number: int, seal: str, scale: str, weights: tuple
     """Take in and weigh the lots of transfer NUMBER, which another person has shipped."""
 
     async def work(connection: AsyncConnection) -> transfers.Arrival:
-        found = {lot_id: GrossWeight(scale, scales.parse_weight("weight", grams)) for lot_id, grams in weights}
+        found = {lot_id: GrossWeight(scale, scales.parse_shown_weight("weight", grams)) for lot_id, grams in weights}
         return await transfers.receive(connection, by, number, seal, found)
 
     arrival = act(by, work)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldx.output import JSON, Both, print_record, wants_json
 from goldx.protocol.terms import FORMS
 from goldx.protocol.units import format_weight
-from settlement.base.arithmetic import format_cg, parse_decimal, parse_scale_weight
+from settlement.base.arithmetic import format_cg, parse_padded_decimal, parse_scale_weight
 from settlement.base.paging import PageRequest
 from settlement.base.units import in_units
 from settlement.clerk.group import act, clerk, joined, propose, read, show
@@ -70,7 +70,7 @@ def pre_advise(
 
     async def work(connection: AsyncConnection) -> list[int]:
         weight = parse_scale_weight("gross", gross)
-        permille = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
+        permille = parse_padded_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
         key = BarKey(refiner, serial, year)
         row = Declared(1, key, symbol, form, account, warehouse, weight, permille, record)
         return await pre_advice.pre_advise(connection, by, [row], other_years=other_years)
@@ -99,7 +99,7 @@ def weigh(by: str, lot_id: int, scale: str, grams: str) -> None:
     """Record the gross weight of a lot."""
 
     async def work(connection: AsyncConnection) -> None:
-        found = scales.GrossWeight(scale, scales.parse_weight("gross", grams))
+        found = scales.GrossWeight(scale, scales.parse_shown_weight("gross", grams))
         await intake.weigh(connection, by, {lot_id: found})
 
     act(by, work)
@@ -115,7 +115,7 @@ def screen(by: str, lot_id: int, points: tuple[str, ...], instrument: str) -> No
     """Record the X-ray screening of a lot; never final."""
 
     async def work(connection: AsyncConnection) -> None:
-        readings = [100 * parse_decimal("point", point, 0, 1, 1_000, "whole per mille") for point in points]
+        readings = [100 * parse_padded_decimal("point", point, 0, 1, 1_000, "whole per mille") for point in points]
         await intake.screen(connection, by, {lot_id: readings}, instrument)
 
     act(by, work)
@@ -140,7 +140,7 @@ def melt(
         raise click.UsageError("--refiner and --serial are the new lot's, where several are melted into one")
 
     async def work(connection: AsyncConnection) -> tuple[int, Row[Any]]:
-        melted = MeltWeight(scale, scales.parse_weight("gross", grams))
+        melted = MeltWeight(scale, scales.parse_shown_weight("gross", grams))
         number = lot_ids[0]
         if len(lot_ids) > 1:
             key = BarKey(str(refiner), str(serial), 0)
@@ -248,7 +248,7 @@ def correct_weight(by: str, lot_id: int, scale: str, grams: str, reason: str) ->
     """Propose another gross weight for a lot that is neither melted nor certified."""
 
     async def work(connection: AsyncConnection) -> int:
-        found = scales.GrossWeight(scale, scales.parse_weight("gross", grams))
+        found = scales.GrossWeight(scale, scales.parse_shown_weight("gross", grams))
         return await weight_corrections.propose(connection, by, lot_id, found, reason)
 
     propose(by, work)

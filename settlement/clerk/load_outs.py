@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import format_weight, parse_money, parse_weight
-from settlement.base.arithmetic import parse_decimal
+from settlement.base.arithmetic import parse_padded_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, propose, show
 from settlement.clerk.options import DAY, NUMBER, REASON
@@ -167,7 +167,7 @@ def claim_decide(by: str, number: int, fineness: str, fee: str, upheld: bool | N
     """Propose the decision of claim NUMBER by the umpire's result; the losing side pays the umpire."""
 
     async def work(connection: AsyncConnection) -> int:
-        e5 = parse_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
+        e5 = parse_padded_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
         return await claims.propose(connection, by, number, e5, parse_money(fee, "fee"), upheld=upheld)
 
     propose(by, work)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.output import JSON, print_record
 from goldx.protocol.units import format_decimal, format_money, format_price, format_weight, parse_money, parse_price
-from settlement.base.arithmetic import format_cg, format_fineness, parse_decimal, parse_scale_weight
+from settlement.base.arithmetic import format_cg, format_fineness, parse_padded_decimal, parse_scale_weight
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, read, show
 from settlement.clerk.options import NUMBER, REASON, write_new
@@ -60,7 +60,7 @@ def post_price(by: str, poster: str, form: str, bid: str, ask: str, adjustment: 
 
     async def work(connection: AsyncConnection) -> int:
         change = parse_money(adjustment, "adjustment")
-        ratio = parse_decimal("payable", payable, 3, 1, 100_000, "per cent")
+        ratio = parse_padded_decimal("payable", payable, 3, 1, 100_000, "per cent")
         prices = (parse_price(bid, "bid"), parse_price(ask, "ask"), change, ratio)
         return await two_way.post(connection, by, two_way.PostedPrice(poster, form, *prices))
 
@@ -143,7 +143,7 @@ def screen(by: str, ticket: int, results: tuple[str, ...]) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         found = {
-            line: 100 * parse_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
+            line: 100 * parse_padded_decimal("xrf_permille", text, 0, 1, 1_000, "whole per mille")
             for line, text in enumerate(results, 1)
         }
         await tickets.screen(connection, by, ticket, found)

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 from goldx.protocol.terms import FORMS
 from goldx.protocol.units import FINENESS_ONE, BadValue, format_decimal, parse_identifier
 from settlement.base import texts
-from settlement.base.arithmetic import fine_weight, parse_decimal, parse_scale_weight
-from settlement.lots.scales import Weight, parse_weight
+from settlement.base.arithmetic import fine_weight, parse_padded_decimal, parse_scale_weight
+from settlement.lots.scales import Weight, parse_shown_weight
 from settlement.tables.lots import ORIGINS
 from settlement.workbooks import ounces
 from settlement.workbooks.cells import NUMBER, Cell, decimal_text, plain_text
@@ -57,7 +57,7 @@ def one_of(words: tuple[str, ...]) -> CellReader:
 
 def _year(field: str, cell: Cell) -> int:
     text = decimal_text(field, cell, 0)
-    return parse_decimal(field, text, 0, *YEARS, "a year") if text else 0
+    return parse_padded_decimal(field, text, 0, *YEARS, "a year") if text else 0
 
 
 def _grams(field: str, cell: Cell) -> int:
@@ -65,13 +65,13 @@ def _grams(field: str, cell: Cell) -> int:
 
 
 def _kilograms(field: str, cell: Cell) -> int:
-    return parse_decimal(field, decimal_text(field, cell, 5), 5, 1, ounces.MAX_CG, "kilograms")
+    return parse_padded_decimal(field, decimal_text(field, cell, 5), 5, 1, ounces.MAX_CG, "kilograms")
 
 
 def _troy_ounces(field: str, cell: Cell) -> int:
     """Read troy ounces in thousandths; from 100 oz on they are a multiple of 0.025 oz (domain sheet 4.1)."""
     text = decimal_text(field, cell, 3)
-    moz = parse_decimal(field, text, 3, 1, ounces.MAX_MOZ, "troy ounces")
+    moz = parse_padded_decimal(field, text, 3, 1, ounces.MAX_MOZ, "troy ounces")
     if moz >= ounces.LARGE_FROM_MOZ and moz % ounces.STEP_MOZ:
         raise BadValue(field, text, "a multiple of 0.025 oz, as large bars are weighed")
     return moz
@@ -80,31 +80,33 @@ def _troy_ounces(field: str, cell: Cell) -> int:
 def _fine_ounces(field: str, cell: Cell) -> int | None:
     """Read fine troy ounces in thousandths; None for an empty cell."""
     text = decimal_text(field, cell, 3)
-    return parse_decimal(field, text, 3, 1, ounces.MAX_MOZ, "fine troy ounces") if text else None
+    return parse_padded_decimal(field, text, 3, 1, ounces.MAX_MOZ, "fine troy ounces") if text else None
 
 
 def _fine_grams(field: str, cell: Cell) -> int | None:
     """Read fine grams in mg; None for an empty cell."""
     text = decimal_text(field, cell, 3)
-    return parse_decimal(field, text, 3, 1, 10 * ounces.MAX_CG, "fine grams") if text else None
+    return parse_padded_decimal(field, text, 3, 1, 10 * ounces.MAX_CG, "fine grams") if text else None
 
 
 def _permille(field: str, cell: Cell) -> int:
-    return parse_decimal(field, decimal_text(field, cell, 2), 2, 1, FINENESS_ONE, "per mille")
+    return parse_padded_decimal(field, decimal_text(field, cell, 2), 2, 1, FINENESS_ONE, "per mille")
 
 
 def _percent(field: str, cell: Cell) -> int:
-    return parse_decimal(field, decimal_text(field, cell, 3), 3, 1, FINENESS_ONE, "per cent")
+    return parse_padded_decimal(field, decimal_text(field, cell, 3), 3, 1, FINENESS_ONE, "per cent")
 
 
 def _screening(field: str, cell: Cell) -> tuple[int, ...]:
     points = decimal_text(field, cell, 0) if cell.kind == NUMBER else plain_text(field, cell)
-    return tuple(100 * parse_decimal(field, point, 0, 1, 1_000, "whole per mille") for point in points.split("/"))
+    return tuple(
+        100 * parse_padded_decimal(field, point, 0, 1, 1_000, "whole per mille") for point in points.split("/")
+    )
 
 
 def _weight(field: str, cell: Cell) -> Weight:
     """Read a balance's weight; a number cell of a workbook keeps no trailing zeros, so its places are unknown."""
-    weight = parse_weight(field, decimal_text(field, cell, 2))
+    weight = parse_shown_weight(field, decimal_text(field, cell, 2))
     return weight._replace(places=None) if cell.kind == NUMBER else weight
 
 
@@ -114,7 +116,7 @@ def _optional_weight(field: str, cell: Cell) -> Weight | None:
 
 def _replicate(field: str, cell: Cell) -> int | None:
     text = decimal_text(field, cell, 3)
-    return parse_decimal(field, text, 3, 1, MAX_PPM, "per mille") if text else None
+    return parse_padded_decimal(field, text, 3, 1, MAX_PPM, "per mille") if text else None
 
 
 KEY: Final[Mapping[str, CellReader]] = {"refiner": mark, "serial": mark, "year": _year}

@@ -72,7 +72,7 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
         if was != agreed.summary["was_g"]:
             text = f"lot {lot_id} weighs {was} g by now, not {agreed.summary['was_g']} g: propose the correction again"
             raise Refused("WEIGHT_CHANGED", text)
-        weight = scales.parse_weight("gross_g", agreed.summary["gross_g"])
+        weight = scales.parse_shown_weight("gross_g", agreed.summary["gross_g"])
         await _check_samples(connection, lot_id, weight.cg)
         await connection.execute(update(lot).where(lot.c.lot_id == lot_id).values(gross_cg=weight.cg))
         detail = {name: agreed.summary[name] for name in ("was_g", "gross_g", "scale", "reason")}

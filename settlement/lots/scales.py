@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, parse_identifier
 from settlement.base import audit
-from settlement.base.arithmetic import MAX_WEIGHT_CG, format_cg, parse_decimal
+from settlement.base.arithmetic import MAX_WEIGHT_CG, format_cg, parse_padded_decimal
 from settlement.base.database import among
 from settlement.base.paging import ALL, Page, PageRequest, fetch
 from settlement.base.refusal import Refused
@@ -80,9 +80,9 @@ def tolerance_sql(gross_cg: str) -> str:
     return f"CASE {cases} ELSE {_LARGEST_TOLERANCE} END"
 
 
-def parse_weight(field: str, text: str) -> Weight:
+def parse_shown_weight(field: str, text: str) -> Weight:
     """Return a weight in grams as a balance shows it, with at most two decimals. Raises BadValue."""
-    cg = parse_decimal(field, text, 2, 1, MAX_WEIGHT_CG, "grams")
+    cg = parse_padded_decimal(field, text, 2, 1, MAX_WEIGHT_CG, "grams")
     return Weight(cg, len(text.partition(".")[2]))
 
 

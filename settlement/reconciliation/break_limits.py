@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_money, parse_money
 from settlement.base import audit
-from settlement.base.arithmetic import parse_decimal
+from settlement.base.arithmetic import parse_padded_decimal
 from settlement.base.database import now_ms
 from settlement.base.paging import ALL, SEPARATOR, Page, PageRequest, cut
 from settlement.base.texts import printable
@@ -78,7 +78,7 @@ def parse(name: str, text: str) -> int:
     """Return a limit that is written in the unit in which it is shown. Raises BadValue."""
     if name == WRITE_OFF:
         return parse_money(text, "value")
-    return parse_decimal("value", text, 0, 0, OLDEST_DAYS, "working days")
+    return parse_padded_decimal("value", text, 0, 0, OLDEST_DAYS, "working days")
 
 
 def desk(days: int, limits: Limits) -> str:

@@ -68,7 +68,7 @@ def _heading(table: SheetTable) -> tuple[int, list[str | None]]:
 
 
 def _weight(field: str, cell: Cell) -> int:
-    return scales.parse_weight(field, decimal_text(field, cell, 2)).cg
+    return scales.parse_shown_weight(field, decimal_text(field, cell, 2)).cg
 
 
 def _year(field: str, cell: Cell) -> int:

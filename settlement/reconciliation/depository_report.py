@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from goldx.protocol.units import BadValue, format_decimal
-from settlement.base.arithmetic import parse_decimal
+from settlement.base.arithmetic import parse_padded_decimal
 from settlement.workbooks import cells
 from settlement.workbooks.as_read import AsRead
 from settlement.workbooks.as_read import as_read as shown_as_read
@@ -191,7 +191,7 @@ class _Body:
 
 
 def _thousandths(field: str, text: str) -> int:
-    return parse_decimal(field, text, 3, -_LARGEST, _LARGEST, "troy ounces")
+    return parse_padded_decimal(field, text, 3, -_LARGEST, _LARGEST, "troy ounces")
 
 
 def shown(thousandths: int) -> str:

@@ -23,7 +23,7 @@ from settlement.load_outs import claims, handing_over
 from settlement.lots import acceptance, provenance, sampling
 from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import GrossWeight, parse_weight
+from settlement.lots.scales import GrossWeight, parse_shown_weight
 from settlement.reconciliation import (
     break_work,
     breaks,
@@ -252,7 +252,7 @@ class MetalActs(Clerks):
     @about("weight_correction", "lot")
     async def weigh_again(self) -> None:
         number = await screened(self._exchange, serial=next(self._names))
-        weight = GrossWeight("SCALE-1", parse_weight("grams", "100.05"))
+        weight = GrossWeight("SCALE-1", parse_shown_weight("grams", "100.05"))
         await self._act(weight_corrections.propose, ONE, number, weight, "mistyped")
 
     @about("provenance")
@@ -276,7 +276,7 @@ class MetalActs(Clerks):
         """Two bags are melted into one lot, which two laboratories assay; they agree, or an umpire decides."""
         name = next(self._names)
         bags = [await screened(self._exchange, "100.00", serial=f"{name}-{n}", **SCRAP) for n in (1, 2)]
-        weight = MeltWeight("SCALE-1", parse_weight("grams", "199.00"))
+        weight = MeltWeight("SCALE-1", parse_shown_weight("grams", "199.00"))
         child = await self._act(melting.combine, ONE, bags, BarKey("STORM", name, 0), weight)
         samples = [SealedSample(party, f"{party}-{child}", 100) for party in ("A", "B", "UMPIRE")]
         await self._act(sampling.draw, ONE, {child: samples})

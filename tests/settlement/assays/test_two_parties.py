@@ -18,7 +18,7 @@ from settlement.intake import intake, melting, pre_advice
 from settlement.intake.melting import MeltWeight
 from settlement.lots import acceptance, lots, sampling
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import GrossWeight, parse_weight
+from settlement.lots.scales import GrossWeight, parse_shown_weight
 from settlement.lots.splitting import MEAN_RULE, SplitDecision, umpire
 from settlement.tables.assays import assay_exchange_party
 from tests.settlement import bar_lists
@@ -52,9 +52,9 @@ async def sampled(exchange: SmallExchange, serial: str = "D1", parties: tuple[st
     async def work(connection: AsyncConnection) -> int:
         (number,) = await pre_advice.pre_advise(connection, ONE, bar_lists.declared(bars([{**DORE, "serial": serial}])))
         await intake.arrive(connection, ONE, {number: "S-1"})
-        await intake.weigh(connection, ONE, {number: GrossWeight("SCALE-1", parse_weight("g", "12480.35"))})
+        await intake.weigh(connection, ONE, {number: GrossWeight("SCALE-1", parse_shown_weight("g", "12480.35"))})
         await intake.screen(connection, ONE, {number: (88_400,)})
-        await melting.melt_each(connection, ONE, {number: MeltWeight("SCALE-1", parse_weight("g", "12468.10"))})
+        await melting.melt_each(connection, ONE, {number: MeltWeight("SCALE-1", parse_shown_weight("g", "12468.10"))})
         drawn = [SealedSample(party, f"{serial}-{party}", 800) for party in parties]
         await sampling.draw(connection, ONE, {number: drawn})
         return number
@@ -208,7 +208,7 @@ async def test_a_new_exchange_may_follow_a_void_one(exchange: SmallExchange) -> 
     await do(exchange, lambda c: two_parties.void(c, ONE, opened, "party B does not answer"))
     second, status = await exchanged(exchange, number, (885_200, 885_200), (884_000, 884_000))
     assert (second, status) == (2, "SPLIT")
-    again = MeltWeight("SCALE-1", parse_weight("g", "12461.00"))
+    again = MeltWeight("SCALE-1", parse_shown_weight("g", "12461.00"))
     await do(exchange, lambda c: melting.melt_each(c, ONE, {number: again}, "remelt"))
     async with exchange.engine.connect() as connection:
         assert [row.status for row in await two_parties.listing(connection)] == ["VOID", "VOID"]

@@ -12,7 +12,7 @@ from settlement.base.arithmetic import (
     fine_weight,
     format_cg,
     half_even,
-    parse_decimal,
+    parse_padded_decimal,
     parse_scale_weight,
     payable_weight,
     reported_fineness,
@@ -96,4 +96,4 @@ def test_weights_that_no_balance_shows(text: str) -> None:
 
 @given(st.integers(1, 10**8))
 def test_weights_read_back(cg: int) -> None:
-    assert parse_decimal("w", format_cg(cg), 2, 1, 10**8, "grams") == cg
+    assert parse_padded_decimal("w", format_cg(cg), 2, 1, 10**8, "grams") == cg

@@ -22,7 +22,7 @@ from settlement.ledger import cash
 from settlement.lots import lots, sampling, scales, warehouses
 from settlement.lots.lots import Search
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import parse_weight
+from settlement.lots.scales import parse_shown_weight
 from settlement.reconciliation import statement_file, warehouse_statement
 from settlement.recycling import counters, offers, sellers, tickets, two_way
 from settlement.reports import bar_export
@@ -119,7 +119,7 @@ async def test_another_year_or_none_is_asked_about(exchange: SmallExchange) -> N
     with pytest.raises(BadFile, match="HX A1 2024 is, with another year"):
         await do(exchange, imports.take_in, ONE, "measured", "m.csv", bars([{"serial": "A1", "year": "2020"}]))
     lot_ids = [await screened(exchange, serial=serial) for serial in ("M1", "M2")]
-    melted = MeltWeight("SCALE-1", parse_weight("grams", "200.00"))
+    melted = MeltWeight("SCALE-1", parse_shown_weight("grams", "200.00"))
     with pytest.raises(BadValue, match="a number of its own"):
         await do(exchange, melting.combine, ONE, lot_ids, BarKey("hx", "a1", 0), melted)
 

@@ -60,7 +60,7 @@ async def test_a_weight_is_corrected(exchange: SmallExchange) -> None:
     number = await screened(exchange, "100.05", gross_g="1000.05")
     await begin_day(exchange, FIRST)
     await close(exchange)
-    weight = scales.GrossWeight("SCALE-1", scales.parse_weight("grams", "1000.05"))
+    weight = scales.GrossWeight("SCALE-1", scales.parse_shown_weight("grams", "1000.05"))
     await exchange.approve(await do(exchange, weight_corrections.propose, ONE, number, weight, "mistyped"))
     assert await differing(exchange, 0) == []
 

@@ -6,7 +6,7 @@ from goldx.protocol.units import BadValue
 from settlement.custody import receipt_cancels, receipts, transfers
 from settlement.intake import intake
 from settlement.lots import acceptance, customs, locks, lots
-from settlement.lots.scales import GrossWeight, parse_weight
+from settlement.lots.scales import GrossWeight, parse_shown_weight
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
 from tests.settlement.custody.test_custody import LOT_MG, ask, steps
@@ -24,7 +24,8 @@ from tests.settlement.small_exchange import (
 def weighed(scale: str, **grams: str) -> dict[int, GrossWeight]:
     """Return the weights of lots on arrival, such as ``lot_1="100.00"``."""
     return {
-        int(name.removeprefix("lot_")): GrossWeight(scale, parse_weight("grams", text)) for name, text in grams.items()
+        int(name.removeprefix("lot_")): GrossWeight(scale, parse_shown_weight("grams", text))
+        for name, text in grams.items()
     }
 
 

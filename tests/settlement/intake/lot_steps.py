@@ -7,7 +7,7 @@ from settlement.assays.assay import Result
 from settlement.intake import intake, pre_advice
 from settlement.lots import sampling
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import GrossWeight, parse_weight
+from settlement.lots.scales import GrossWeight, parse_shown_weight
 from tests.settlement import bar_lists
 from tests.settlement.small_exchange import ONE, SmallExchange, bars, do
 
@@ -33,7 +33,7 @@ async def screened(exchange: SmallExchange, grams: str = "100.00", **row: str) -
 
     async def work(connection: AsyncConnection) -> None:
         await intake.arrive(connection, ONE, {number: "S-1"})
-        await intake.weigh(connection, ONE, {number: GrossWeight("SCALE-1", parse_weight("grams", grams))})
+        await intake.weigh(connection, ONE, {number: GrossWeight("SCALE-1", parse_shown_weight("grams", grams))})
         points = (90_000, 90_100, 90_000) if "form" in row else (99_900,)
         await intake.screen(connection, ONE, {number: points})
 

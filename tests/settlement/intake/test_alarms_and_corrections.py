@@ -10,7 +10,7 @@ from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
 from settlement.lots import lots, sampling
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import GrossWeight, parse_weight
+from settlement.lots.scales import GrossWeight, parse_shown_weight
 from settlement.service import movements
 from tests.settlement import bar_lists
 from tests.settlement.intake.lot_steps import advised, assayed, screened
@@ -21,7 +21,7 @@ async def test_an_assay_far_from_the_screening_is_explained_by_a_third_person(ex
     """X-ray 500, assay 999.1: an exchanged sample, or a plated bar. It stops registration and melts with others."""
     number = await advised(exchange)
     await do(exchange, intake.arrive, ONE, {number: "S-1"})
-    await do(exchange, intake.weigh, ONE, {number: GrossWeight("SCALE-1", parse_weight("grams", "100.00"))})
+    await do(exchange, intake.weigh, ONE, {number: GrossWeight("SCALE-1", parse_shown_weight("grams", "100.00"))})
     await do(exchange, intake.screen, ONE, {number: (50_000,)})
     await do(exchange, sampling.draw, ONE, {number: [SealedSample("A", "P-1", 500)]})
     await do(exchange, assay.fire_assay, OTHER, {number: Result("LAB-A", (999_100, 999_100), "P-1")})
@@ -30,7 +30,7 @@ async def test_an_assay_far_from_the_screening_is_explained_by_a_third_person(ex
     apart = "500.00 by X-ray, 999.10 per mille by assay are 499.10 apart, and nobody has explained it"
     assert why == f"lot {number} cannot be registered: {apart}"
     (other,) = await exchange.register([{"serial": "R2"}])
-    weight = MeltWeight("SCALE-1", parse_weight("grams", "199.00"))
+    weight = MeltWeight("SCALE-1", parse_shown_weight("grams", "199.00"))
     await refused(exchange, "BLOCKED", melting.combine, ONE, [number, other], BarKey("XM1", "M", 0), weight)
     for person in (ONE, OTHER):
         await refused(exchange, "SAME_PERSON", screening_alarms.explain, person, number, "is gilt brass")
@@ -67,11 +67,11 @@ async def test_up_to_ten_per_mille_a_bar_is_what_it_looked_like(
 async def test_a_mistyped_weight_is_corrected_by_two_people(exchange: SmallExchange) -> None:
     """1000.05 g was typed as 100.05: the lot is weighed again, another person approves, the history has both."""
     number = await screened(exchange, "100.05", gross_g="1000.05")
-    again = GrossWeight("SCALE-1", parse_weight("grams", "1000.05"))
-    same = GrossWeight("SCALE-1", parse_weight("grams", "100.05"))
+    again = GrossWeight("SCALE-1", parse_shown_weight("grams", "1000.05"))
+    same = GrossWeight("SCALE-1", parse_shown_weight("grams", "100.05"))
     with pytest.raises(BadValue, match="another weight than the lot has"):
         await do(exchange, weight_corrections.propose, ONE, number, same, "mistyped")
-    coarse = GrossWeight("SCALE-1", parse_weight("grams", "1000.1"))
+    coarse = GrossWeight("SCALE-1", parse_shown_weight("grams", "1000.1"))
     await refused(exchange, "WRONG_RESOLUTION", weight_corrections.propose, ONE, number, coarse, "mistyped")
     proposal = await do(exchange, weight_corrections.propose, ONE, number, again, "mistyped")
     late = await do(exchange, weight_corrections.propose, ONE, number, again, "mistyped")

@@ -18,7 +18,7 @@ from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
 from settlement.lots import lots, provenance, sampling
 from settlement.lots.sampling import SealedSample
-from settlement.lots.scales import parse_weight
+from settlement.lots.scales import parse_shown_weight
 from settlement.tables.intake import melt
 from settlement.tables.lots import sample
 from tests.settlement.intake.lot_steps import SCRAP, assayed, screened
@@ -28,7 +28,7 @@ KEY = BarKey("XM1", "MELT-1", 0)
 
 
 def melt_weight(grams: str) -> MeltWeight:
-    return MeltWeight("SCALE-1", parse_weight("grams", grams))
+    return MeltWeight("SCALE-1", parse_shown_weight("grams", grams))
 
 
 async def test_several_lots_are_melted_into_one_and_weight_is_conserved(exchange: SmallExchange) -> None:

@@ -14,7 +14,7 @@ from settlement.intake.melting import MeltWeight
 from settlement.ledger import corrections
 from settlement.load_outs import claims, handing_over
 from settlement.lots import locks
-from settlement.lots.scales import parse_weight
+from settlement.lots.scales import parse_shown_weight
 from settlement.service import movements
 from settlement.workbooks.cells import BadFile
 from tests.settlement.intake.lot_steps import advised, screened
@@ -50,7 +50,7 @@ async def test_the_side_that_was_wrong_pays_the_umpire(exchange: SmallExchange) 
         with pytest.raises(BadFile, match="may be HX A0 2024"):
             await advised(exchange, serial="A0", year=year)
     parents = [await screened(exchange, serial=serial) for serial in ("M1", "M2")]
-    melted = MeltWeight("SCALE-1", parse_weight("grams", "200.00"))
+    melted = MeltWeight("SCALE-1", parse_shown_weight("grams", "200.00"))
     with pytest.raises(BadValue, match="lot 1 of that number is under a quality claim"):
         await do(exchange, melting.combine, ONE, parents, BarKey("hx", "a0", 2024), melted)
     await refused(exchange, "ILLEGAL_STEP", claims.propose, ONE, 1, 99_860, 30_000, upheld=True)

@@ -4,7 +4,7 @@ from settlement.intake import intake, melting, pre_advice
 from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
 from settlement.lots import customs, lots
-from settlement.lots.scales import parse_weight
+from settlement.lots.scales import parse_shown_weight
 from tests.settlement import bar_lists
 from tests.settlement.small_exchange import ONE, SmallExchange, bars, do, refused
 
@@ -24,7 +24,7 @@ async def test_a_lot_that_was_cancelled_leaves_its_class_free(exchange: SmallExc
 
 async def test_lots_that_were_melted_into_one_that_left_leave_their_class_free(exchange: SmallExchange) -> None:
     numbers = await exchange.register([{"serial": "A"}, {"serial": "B"}])
-    weight = MeltWeight("SCALE-1", parse_weight("melt_g", "199.90"))
+    weight = MeltWeight("SCALE-1", parse_shown_weight("melt_g", "199.90"))
     child = await do(exchange, melting.combine, ONE, numbers, BarKey("XM1", "MELT-1", 0), weight)
     assert [await state(exchange, number) for number in (*numbers, child)] == ["CONSUMED", "CONSUMED", "MELTED"]
     await refused(exchange, "LOTS_THERE", customs.assign, ONE, "AU", "BONDED")

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.intake import intake
 from settlement.lots import scales, warehouses
-from settlement.lots.scales import GrossWeight, parse_weight
+from settlement.lots.scales import GrossWeight, parse_shown_weight
 from tests.settlement.intake.lot_steps import advised
 from tests.settlement.small_exchange import FAR, ONE, PAST, SmallExchange, do, refused
 
@@ -45,7 +45,7 @@ async def test_a_weight_that_its_balance_cannot_have_shown_is_refused(
     await do(exchange, balances)
     number = await advised(exchange)
     await do(exchange, intake.arrive, ONE, {number: "S-1"})
-    gross = GrossWeight(scale, parse_weight("grams", grams))
+    gross = GrossWeight(scale, parse_shown_weight("grams", grams))
 
     if reason is None:
         await do(exchange, intake.weigh, ONE, {number: gross})

@@ -105,7 +105,7 @@ async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_ex
     heavier = bars([{"serial": "W1"}])
     number = await do(stocked_exchange, pre_advice.pre_advise, ONE, bar_lists.declared(heavier))
     await do(stocked_exchange, intake.arrive, ONE, {number[0]: "S-W1"})
-    first = scales.GrossWeight("SCALE-1", scales.parse_weight("gross_g", "99.00"))
+    first = scales.GrossWeight("SCALE-1", scales.parse_shown_weight("gross_g", "99.00"))
     await do(stocked_exchange, intake.weigh, ONE, {number[0]: first})
     await record(
         stocked_exchange,
@@ -114,7 +114,7 @@ async def test_a_break_is_resolved_by_a_weight_or_an_assay_of_its_lot(stocked_ex
         LIGHT,
         LIGHT._replace(subject="none", lot_id=None),
     )
-    weight = scales.GrossWeight("SCALE-1", scales.parse_weight("gross_g", "99.90"))
+    weight = scales.GrossWeight("SCALE-1", scales.parse_shown_weight("gross_g", "99.90"))
     proposal = await do(stocked_exchange, weight_corrections.propose, ONE, number[0], weight, "mistyped")
     resolve = resolutions.resolve
     about = (ONE, 1, "weight", proposal, "weighed again")
