@@ -117,7 +117,12 @@ BUGS = (
         'regime.refuses_new_business(state, "deposit") if legs else ""',
         '""',
     ),
-    Bug("what is paid out is a deposit", "adjustments.py", "[leg for leg in legs if leg[2] > 0]", "legs"),
+    Bug(
+        "what is paid out is a deposit",
+        "adjustments.py",
+        "for name, asset, amount in legs if amount > 0]",
+        "for name, asset, amount in legs]",
+    ),
     Bug(
         "a new class begins while the venue winds down",
         "listing.py",

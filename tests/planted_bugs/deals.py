@@ -109,7 +109,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a snapshot forgets when a trade is published",
         "snapshot_of_deals.py",
-        "        state.timetable.append(Due(at, UNPUBLISHED + number, fields[0]))\n",
+        "        state.timetable.append(Due(at, UNPUBLISHED + number, symbol))\n",
         "",
     ),
     Bug(

@@ -12,14 +12,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the proposal does not say under which number its lots are kept",
         "deals.py",
-        "persist or None, lots, found[2] or None)",
+        "persist or None, lots, reservation or None)",
         "persist or None, lots)",
     ),
     Bug(
         "the acceptance of a purchase does not say under which number its lots are kept",
         "deals.py",
-        "*((found[2],) if gives_lots else ())",
-        "*()",
+        "state.emit(*accepted, reservation)",
+        "state.emit(*accepted)",
     ),
     Bug(
         "named lots may weigh something else than the quantity",
