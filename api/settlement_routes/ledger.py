@@ -97,10 +97,12 @@ async def propose_correction_of_metal(
 
 
 @router.post("/corrections/claims/{number}")
-async def pay_claim(by: Clerk, connection: Transaction, number: Number, request: ClaimPaymentRequest) -> dict[str, int]:
+async def pay_quality_claim(
+    by: Clerk, connection: Transaction, number: Number, request: ClaimPaymentRequest
+) -> dict[str, int]:
     """Propose to pay an upheld claim out of the venue's own account."""
     amount = parse_money(request.amount)
-    proposal = await corrections.pay_claim(connection, by, number, amount, request.reason, request.document)
+    proposal = await corrections.pay_quality_claim(connection, by, number, amount, request.reason, request.document)
     return {"proposal": proposal}
 
 

@@ -21,7 +21,7 @@ from goldx.protocol.units import parse_money, parse_weight
 from settlement.base.arithmetic import parse_padded_decimal
 from settlement.base.working_days import parse_day
 from settlement.documents.machines import MACHINES
-from settlement.load_outs import application, cancels, claims, handing_over, load_outs
+from settlement.load_outs import application, cancels, handing_over, load_outs, quality_claims
 
 router = new_router()
 
@@ -34,7 +34,7 @@ SHEET = Projection(
     price="price",
     over_short="over_short_fen",
 )
-CLAIM = Projection(
+QUALITY_CLAIM = Projection(
     "claim_no load_out_no lots reason status laboratory upheld payer opened_by last_day",
     umpire_permille="umpire_e5",
     umpire_fee="umpire_fee_fen",
@@ -75,7 +75,7 @@ class NewCodeRequest(Strict):
     code_again: str
 
 
-class ClaimRequest(Strict):
+class QualityClaimRequest(Strict):
     lots: list[LotNumber]
     reason: str
     seal_whole: bool
@@ -85,7 +85,7 @@ class UmpireRequest(Strict):
     laboratory: str
 
 
-class ClaimDecisionRequest(Strict):
+class QualityClaimDecisionRequest(Strict):
     fineness_permille: str = Field(examples=["998.60"])
     fee: str = Field(description="what the umpire costs, CNY", examples=["300.00"])
     upheld: bool | None = Field(default=None, description="the expected decision; default: that of the figures")
@@ -149,30 +149,34 @@ async def cancel_load_out(by: Clerk, connection: Transaction, number: Number) ->
 
 
 @router.post("/load-outs/{number}/claims")
-async def open_claim(by: Clerk, connection: Transaction, number: Number, request: ClaimRequest) -> dict[str, int]:
+async def open_quality_claim(
+    by: Clerk, connection: Transaction, number: Number, request: QualityClaimRequest
+) -> dict[str, int]:
     """Open a quality claim about lots that have left."""
     about = (request.lots, request.reason)
-    return {"claim": await claims.open_claim(connection, by, number, *about, seal_whole=request.seal_whole)}
+    return {"claim": await quality_claims.open_claim(connection, by, number, *about, seal_whole=request.seal_whole)}
 
 
 @router.get("/claims")
-async def get_claims(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
+async def get_quality_claims(_: Reader, connection: Transaction, page: ThePage) -> dict[str, Any]:
     """List quality claims, oldest first."""
-    return listed("claims", CLAIM, await claims.listing(connection, page))
+    return listed("claims", QUALITY_CLAIM, await quality_claims.listing(connection, page))
 
 
 @router.post("/claims/{number}/send")
-async def send_claim(by: Clerk, connection: Transaction, number: Number, request: UmpireRequest) -> dict[str, int]:
+async def send_quality_claim(
+    by: Clerk, connection: Transaction, number: Number, request: UmpireRequest
+) -> dict[str, int]:
     """Send the samples to the umpire laboratory."""
-    await claims.send(connection, by, number, request.laboratory)
+    await quality_claims.send(connection, by, number, request.laboratory)
     return {"claim": number}
 
 
 @router.post("/claims/{number}/decide")
-async def decide_claim(
-    by: Clerk, connection: Transaction, number: Number, request: ClaimDecisionRequest
+async def decide_quality_claim(
+    by: Clerk, connection: Transaction, number: Number, request: QualityClaimDecisionRequest
 ) -> dict[str, int]:
     """Propose the decision by the umpire's result."""
     e5 = parse_padded_decimal("fineness_permille", request.fineness_permille, 2, 1, 100_000, "per mille")
     fee = parse_money(request.fee, "fee")
-    return {"proposal": await claims.propose(connection, by, number, e5, fee, upheld=request.upheld)}
+    return {"proposal": await quality_claims.propose(connection, by, number, e5, fee, upheld=request.upheld)}

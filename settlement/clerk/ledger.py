@@ -110,11 +110,11 @@ def correct_metal(
 @REASON
 @DOCUMENT
 @click.pass_obj
-def pay_claim(by: str, number: int, amount: str, reason: str, document: str) -> None:
+def pay_quality_claim(by: str, number: int, amount: str, reason: str, document: str) -> None:
     """Propose to pay the upheld claim NUMBER out of the venue's own account."""
 
     async def work(connection: AsyncConnection) -> int:
-        return await corrections.pay_claim(connection, by, number, parse_money(amount), reason, document)
+        return await corrections.pay_quality_claim(connection, by, number, parse_money(amount), reason, document)
 
     propose(by, work)
 

@@ -13,7 +13,7 @@ from settlement.base.arithmetic import parse_padded_decimal
 from settlement.base.paging import PageRequest
 from settlement.clerk.group import act, clerk, joined, propose, show
 from settlement.clerk.options import DAY, NUMBER, REASON
-from settlement.load_outs import application, cancels, claims, handing_over, load_outs
+from settlement.load_outs import application, cancels, handing_over, load_outs, quality_claims
 from settlement.service.listings import PAGE
 from settlement.tables.load_outs import DECLARED_USES, LOAD_OUT_ORDERS
 
@@ -128,46 +128,46 @@ def load_out_list(by: str, status: str | None, page: PageRequest) -> None:
 
 
 @clerk.group("claim")
-def claim_group() -> None:
+def quality_claim_group() -> None:
     """Quality claims about metal that has left."""
 
 
-@claim_group.command("open")
+@quality_claim_group.command("open")
 @NUMBER
 @click.option("--lot", "lot_ids", type=int, multiple=True, required=True)
 @REASON
 @click.option("--seal-whole/--seal-broken", required=True)
 @click.pass_obj
-def claim_open(by: str, number: int, lot_ids: tuple[int, ...], reason: str, seal_whole: bool) -> None:
+def quality_claim_open(by: str, number: int, lot_ids: tuple[int, ...], reason: str, seal_whole: bool) -> None:
     """Open a claim about lots of the released load-out NUMBER."""
     opened = act(
         by,
-        lambda connection: claims.open_claim(connection, by, number, lot_ids, reason, seal_whole=seal_whole),
+        lambda connection: quality_claims.open_claim(connection, by, number, lot_ids, reason, seal_whole=seal_whole),
     )
     click.echo(f"claim {opened} is open; its samples go to an umpire")
 
 
-@claim_group.command("send")
+@quality_claim_group.command("send")
 @NUMBER
 @click.option("--laboratory", required=True)
 @click.pass_obj
-def claim_send(by: str, number: int, laboratory: str) -> None:
+def quality_claim_send(by: str, number: int, laboratory: str) -> None:
     """Send the samples of claim NUMBER to the umpire laboratory."""
-    act(by, lambda connection: claims.send(connection, by, number, laboratory))
+    act(by, lambda connection: quality_claims.send(connection, by, number, laboratory))
     click.echo(f"claim {number} is with {laboratory}")
 
 
-@claim_group.command("decide")
+@quality_claim_group.command("decide")
 @NUMBER
 @click.option("--fineness", required=True, metavar="PERMILLE", help="The umpire's result, per mille.")
 @click.option("--fee", required=True, metavar="CNY", help="What the umpire costs, CNY.")
 @click.option("--upheld/--dismissed", default=None, help="The decision that you expect; default: that of the figures.")
 @click.pass_obj
-def claim_decide(by: str, number: int, fineness: str, fee: str, upheld: bool | None) -> None:
+def quality_claim_decide(by: str, number: int, fineness: str, fee: str, upheld: bool | None) -> None:
     """Propose the decision of claim NUMBER by the umpire's result; the losing side pays the umpire."""
 
     async def work(connection: AsyncConnection) -> int:
         e5 = parse_padded_decimal("fineness", fineness, 2, 1, 100_000, "per mille")
-        return await claims.propose(connection, by, number, e5, parse_money(fee, "fee"), upheld=upheld)
+        return await quality_claims.propose(connection, by, number, e5, parse_money(fee, "fee"), upheld=upheld)
 
     propose(by, work)

@@ -28,7 +28,7 @@ from settlement.documents.counts import COUNT_OPEN, INVENTORY_COUNT
 from settlement.documents.custody import TRANSFER
 from settlement.documents.kinds import PROPOSED
 from settlement.documents.ledger import CASH_DONE, OUTBOX_OPEN
-from settlement.documents.load_outs import CLAIM, LOAD_OUT, UNCOLLECTED
+from settlement.documents.load_outs import LOAD_OUT, QUALITY_CLAIM, UNCOLLECTED
 from settlement.documents.lots import AT_WAREHOUSE, GONE, IN_POOL, LOT
 from settlement.documents.reconciliation import BREAK_LISTED
 from settlement.documents.statements import CORRECTION_PROPOSED
@@ -38,7 +38,7 @@ from settlement.tables.charges import fee_bill
 from settlement.tables.counts import inventory_count
 from settlement.tables.custody import transfer
 from settlement.tables.ledger import cash_transfer, outbox
-from settlement.tables.load_outs import claim, load_out
+from settlement.tables.load_outs import load_out, quality_claim
 from settlement.tables.papers import account_statement, invoice
 from settlement.tables.reconciliation import recon_run
 from settlement.tables.withdrawals import withdrawal
@@ -242,7 +242,7 @@ async def _metal(connection: AsyncConnection, position: RecordPosition) -> list[
     ]
     found += [
         Open("claim", str(row.claim_no), row.then, row.reason)
-        for row in await as_of.documents(connection, position, CLAIM, claim, CLAIM.open)
+        for row in await as_of.documents(connection, position, QUALITY_CLAIM, quality_claim, QUALITY_CLAIM.open)
     ]
     found += [
         Open("transfer", str(row.transfer_no), row.then, f"from {row.from_warehouse} to {row.to_warehouse}")

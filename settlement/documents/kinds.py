@@ -117,7 +117,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "fee": Kind("settlement.charges.bills", "fee_bill", Movement(cash=Net.OUT, cash_against="fee_income")),
     "transfer": Kind("settlement.custody.transfers", "transfer"),
     "pickup_code": Kind("settlement.load_outs.handing_over", "load_out", of="load_out"),
-    "claim": Kind("settlement.load_outs.claims", "claim"),
+    "claim": Kind("settlement.load_outs.quality_claims", "claim"),
     "tariff": Kind("settlement.charges.tariff", "tariff"),
     "acceptance": Kind("settlement.lots.acceptance", "acceptance"),
     "provenance": Kind("settlement.lots.provenance", "provenance"),

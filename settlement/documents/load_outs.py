@@ -31,7 +31,7 @@ STOPPABLE: Final = LOAD_OUT.within("apply", "refuse", "decline", "release", "app
 UNCOLLECTED: Final = LOAD_OUT.within("complete", "release", "approve_cancel", "expire")
 """The gold has left the account and the metal waits for its collector."""
 
-CLAIM: Final = Machine(
+QUALITY_CLAIM: Final = Machine(
     "claim",
     {
         "open": Step((), "OPEN"),

@@ -34,7 +34,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
         custody.LEGAL_HOLD,
         custody.TRANSFER,
         load_outs.LOAD_OUT,
-        load_outs.CLAIM,
+        load_outs.QUALITY_CLAIM,
         charges.TARIFF,
         charges.FEE_BILL,
         recycling.COUNTER_TICKET,

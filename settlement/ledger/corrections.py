@@ -36,7 +36,7 @@ from settlement.documents.ledger import CORRECTION
 from settlement.ledger import balances, holdings, outbox
 from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
 from settlement.tables.ledger import correction, instrument
-from settlement.tables.load_outs import claim, load_out
+from settlement.tables.load_outs import load_out, quality_claim
 
 
 async def propose(
@@ -144,15 +144,17 @@ async def _check_suspense(connection: AsyncConnection, asset: str, change: int =
     await balances.check_room(connection, asset, taking)
 
 
-async def pay_claim(
+async def pay_quality_claim(
     connection: AsyncConnection, by: str, claim_no: int, amount_fen: int, why: str, document: str
 ) -> int:
     """Propose to pay an upheld claim out of the venue's own account; return the proposal's number.
 
     Raises BadValue for an unknown claim or one that is paid, Refused (ILLEGAL_STEP) for one that is not upheld.
     """
-    query = select(claim.c.status, claim.c.upheld, load_out.c.account)
-    query = query.join(load_out, load_out.c.load_out_no == claim.c.load_out_no).where(claim.c.claim_no == claim_no)
+    query = select(quality_claim.c.status, quality_claim.c.upheld, load_out.c.account)
+    query = query.join(load_out, load_out.c.load_out_no == quality_claim.c.load_out_no).where(
+        quality_claim.c.claim_no == claim_no
+    )
     row = (await connection.execute(query)).first()
     if row is None:
         raise BadValue("claim", claim_no, "the number of a claim")

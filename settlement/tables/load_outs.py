@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-from settlement.documents.load_outs import CLAIM, LOAD_OUT
+from settlement.documents.load_outs import LOAD_OUT, QUALITY_CLAIM
 from settlement.tables.columns import integer, metadata, number, one_of, string
 
 LOAD_OUT_ORDERS = ("OWN_FIRST", "AGE")
@@ -78,9 +78,9 @@ load_out_lot = Table(
     Column("lot_id", BigInteger, ForeignKey("lot.lot_id"), primary_key=True),
     Index("ix_load_out_lot_lot_id", "lot_id"),
 )
-CLAIM_PAYERS = ("MEMBER", "VENUE")
+QUALITY_CLAIM_PAYERS = ("MEMBER", "VENUE")
 
-claim = Table(
+quality_claim = Table(
     "claim",
     metadata,
     number("claim_no"),
@@ -96,8 +96,8 @@ claim = Table(
     integer("umpire_fee_fen", null=True),
     string("opened_by"),
     integer("opened_at"),
-    one_of("status", CLAIM.states),
-    one_of("payer", CLAIM_PAYERS),
+    one_of("status", QUALITY_CLAIM.states),
+    one_of("payer", QUALITY_CLAIM_PAYERS),
     CheckConstraint("umpire_e5 BETWEEN 1 AND 100000 AND umpire_fee_fen >= 0", name="result"),
     CheckConstraint("status <> 'DECIDED' OR upheld IS NOT NULL AND payer IS NOT NULL", name="decided_with_payer"),
     CheckConstraint("upheld IS NULL OR (payer = 'VENUE') = upheld", name="loser_pays"),

@@ -8,7 +8,7 @@ OVER_SHORT = "load_outs/over_short.py"
 HANDING_OVER = "load_outs/handing_over.py"
 CANCELS = "load_outs/cancels.py"
 HOLDINGS = "ledger/holdings.py"
-CLAIMS = "load_outs/claims.py"
+CLAIMS = "load_outs/quality_claims.py"
 
 BUGS = (
     Bug(

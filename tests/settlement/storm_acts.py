@@ -19,7 +19,7 @@ from settlement.charges import tariff
 from settlement.intake import intake, melting, screening_alarms, weight_corrections
 from settlement.intake.bar_rows import BarKey
 from settlement.intake.melting import MeltWeight
-from settlement.load_outs import claims, handing_over
+from settlement.load_outs import handing_over, quality_claims
 from settlement.lots import acceptance, provenance, sampling
 from settlement.lots.provenance import ProvenanceRecord
 from settlement.lots.sampling import SealedSample
@@ -170,9 +170,9 @@ class MetalActs(Clerks):
         """A claim about a lot that was handed out; the umpire's figure decides."""
         handed_out = select(load_out_lot.c.load_out_no, load_out_lot.c.lot_id).join(load_out)
         number, lot_id = await self._any(handed_out.where(load_out.c.status == "RELEASED"))
-        claim = await self._act(claims.open_claim, ONE, number, [lot_id], "low", seal_whole=True)
-        await self._act(claims.send, ONE, claim, "LAB-U")
-        await self._act(claims.propose, ONE, claim, self._dice.choice((99_860, 99_880)), 30_000)
+        claim = await self._act(quality_claims.open_claim, ONE, number, [lot_id], "low", seal_whole=True)
+        await self._act(quality_claims.send, ONE, claim, "LAB-U")
+        await self._act(quality_claims.propose, ONE, claim, self._dice.choice((99_860, 99_880)), 30_000)
 
     @about("lot")
     async def freeze(self) -> None:

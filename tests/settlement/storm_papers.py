@@ -30,7 +30,7 @@ from settlement.reconciliation.holdings import HoldingDifference
 from settlement.tables.banking import bank_item, payment_in_file, payment_order
 from settlement.tables.base import proposal
 from settlement.tables.ledger import cash_transfer
-from settlement.tables.load_outs import claim
+from settlement.tables.load_outs import quality_claim
 from settlement.tables.reconciliation import recon_break
 from settlement.tables.withdrawals import withdrawal
 from tests.settlement.banking.mock_bank import ACCOUNT, MONDAY, MockBank, Payment
@@ -175,9 +175,13 @@ class Storm(MetalActs):
         await self._act(corrections.propose_metal, ONE, "AU", *accounts, self._dice.randint(1, 300), *self._why())
 
     @about("correction", "claim")
-    async def pay_claim(self) -> None:
-        upheld = (await self._any(select(claim.c.claim_no).where(claim.c.upheld, claim.c.status == "DECIDED")))[0]
-        await self._act(corrections.pay_claim, ONE, upheld, 5, *self._why())
+    async def pay_quality_claim(self) -> None:
+        upheld = (
+            await self._any(
+                select(quality_claim.c.claim_no).where(quality_claim.c.upheld, quality_claim.c.status == "DECIDED")
+            )
+        )[0]
+        await self._act(corrections.pay_quality_claim, ONE, upheld, 5, *self._why())
 
     @about("break", "correction")
     async def resolve(self) -> None:

@@ -27,11 +27,11 @@ from settlement.base.refusal import Refused
 from settlement.base.steps import advance, load
 from settlement.base.texts import printable
 from settlement.charges import accruals, tariff
-from settlement.documents.load_outs import CLAIM
+from settlement.documents.load_outs import QUALITY_CLAIM
 from settlement.load_outs import load_outs
 from settlement.lots import locks, lots
 from settlement.lots.splitting import SPLIT_LIMIT_E5
-from settlement.tables.load_outs import claim
+from settlement.tables.load_outs import quality_claim
 
 LOCK = "CLAIM"
 
@@ -65,19 +65,24 @@ async def open_claim(
         "lots": chosen,
         "reason": reason,
         "last_day": last,
-        "status": CLAIM.steps["open"].after,
+        "status": QUALITY_CLAIM.steps["open"].after,
         "opened_by": by,
         "opened_at": now_ms(),
     }
-    added = await connection.execute(insert(claim).values(values).returning(claim.c.claim_no))
+    added = await connection.execute(insert(quality_claim).values(values).returning(quality_claim.c.claim_no))
     number = int(added.scalar_one())
     await locks.lay(connection, by, LOCK, chosen, reason, number)
     return number
 
 
 async def _check_not_decided(connection: AsyncConnection, lot_ids: Sequence[int]) -> None:
-    same = claim.c.lots.op("&&")(literal(list(lot_ids), claim.c.lots.type))
-    query = select(claim).where(claim.c.status == "DECIDED", same).order_by(claim.c.claim_no).limit(1)
+    same = quality_claim.c.lots.op("&&")(literal(list(lot_ids), quality_claim.c.lots.type))
+    query = (
+        select(quality_claim)
+        .where(quality_claim.c.status == "DECIDED", same)
+        .order_by(quality_claim.c.claim_no)
+        .limit(1)
+    )
     if (row := (await connection.execute(query)).first()) is not None:
         (first, *_) = sorted(set(row.lots) & set(lot_ids))
         how = "upheld" if row.upheld else "dismissed"
@@ -95,7 +100,7 @@ async def send(connection: AsyncConnection, by: str, claim_no: int, laboratory: 
         if laboratory in [one.laboratory for one in found]:
             allowed = f"a laboratory that has not assayed the lots; it has assayed lot {lot_id}"
             raise BadValue("laboratory", laboratory, allowed)
-    await advance(connection, claim, CLAIM, by, "send", [claim_no], {"laboratory": laboratory})
+    await advance(connection, quality_claim, QUALITY_CLAIM, by, "send", [claim_no], {"laboratory": laboratory})
 
 
 async def propose(
@@ -120,7 +125,7 @@ async def propose(
         raise BadValue("upheld", upheld, follows)
     payer = "VENUE" if found else "MEMBER"
     values = {"umpire_e5": umpire_e5, "umpire_fee_fen": fee_fen, "upheld": found, "payer": payer}
-    rows = await advance(connection, claim, CLAIM, by, "propose", [claim_no], values)
+    rows = await advance(connection, quality_claim, QUALITY_CLAIM, by, "propose", [claim_no], values)
     row = rows[claim_no]
     difference = sum(
         held.fine_mg - fine_weight(held.melt_cg or held.gross_cg, umpire_e5).mg for held in certified.values()
@@ -146,7 +151,7 @@ def _is_short(held: Row[Any], umpire_e5: int) -> bool:
 
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Decide: the record of the lots is free again, and a claimant who was wrong is charged the umpire."""
-    rows = await advance(connection, claim, CLAIM, by, "decide", subjects)
+    rows = await advance(connection, quality_claim, QUALITY_CLAIM, by, "decide", subjects)
     for number, row in rows.items():
         await locks.lift(connection, by, LOCK, number)
         if row.payer == "MEMBER":
@@ -157,14 +162,14 @@ async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]
 async def declined(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Leave the claims with the umpire."""
     cleared = {"umpire_e5": None, "umpire_fee_fen": None, "upheld": None, "payer": None}
-    await advance(connection, claim, CLAIM, by, "decline", subjects, cleared)
+    await advance(connection, quality_claim, QUALITY_CLAIM, by, "decline", subjects, cleared)
 
 
 async def listing(connection: AsyncConnection, page: PageRequest = ALL) -> Page[Row[Any]]:
     """Return quality claims, oldest first."""
-    return await fetch(connection, select(claim), (claim.c.claim_no,), page)
+    return await fetch(connection, select(quality_claim), (quality_claim.c.claim_no,), page)
 
 
 async def find(connection: AsyncConnection, claim_no: int) -> Row[Any]:
     """Return a claim. Raises BadValue for an unknown number."""
-    return (await load(connection, claim, CLAIM, [claim_no]))[claim_no]
+    return (await load(connection, quality_claim, QUALITY_CLAIM, [claim_no]))[claim_no]
