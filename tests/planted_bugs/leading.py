@@ -129,8 +129,8 @@ BUGS = (
     Bug(
         "a session that wants no cancel at its end is cancelled",
         LEFT,
-        " for name, found in marked if found.registration.cancel)",
-        " for name, found in marked)",
+        " for name, found in marked if found.registration.cancels\n",
+        " for name, found in marked\n",
     ),
     Bug(
         "the grace of a lost gateway's session is passed over",

@@ -68,8 +68,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an annulment gives lots back that nobody keeps for it",
         "busts.py",
-        "    if not reason and found is not None:\n",
-        "    if not reason and found is None:\n",
+        "        if not reason:\n            reason, detail = named_lots",
+        "        if reason:\n            reason, detail = named_lots",
     ),
     Bug(
         "a deal of grams has an empty list of lots",

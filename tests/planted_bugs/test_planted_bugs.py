@@ -40,6 +40,7 @@ def test_every_area_has_bugs_and_tests() -> None:
         "timetable",
         "leading",
         "server clock",
+        "session timers",
         "compiled build",
         "posting",
         "money",

@@ -38,6 +38,7 @@ ONE_DOCUMENT: Final = {
     "/metrics": "the format of Prometheus has no pages; its labels are fixed",
     "/docs": "a page for people",
     "/v1/status": "the state of one gateway",
+    "/v1/time": "one time",
     "/v1/book/{symbol}": "the parameter `depth` bounds its levels",
     "/v1/venue/regime": "the regime in force; it is changed a few times in a venue's life",
     "/v1/notices/{notice_id}/answers": "one notice, with at most the members that it asks",
