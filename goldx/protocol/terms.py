@@ -91,7 +91,6 @@ BOOK_TRADE: Final = 0
 AUCTION_TRADE: Final = 1
 DEAL_TRADE: Final = 2
 RFQ_TRADE: Final = 3
-LOT_AUCTION_TRADE: Final = 4
 TRADE_KINDS: Final = ("book", "auction", "deal", "rfq", "lot_auction")
 """How a trade came about.
 
