@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.dependencies import TheGateway
 from api.listing import ThePage, listed
-from api.settlement_routes.access import AnyStaff, Clerk, Number, Reader, Strict, Transaction, new_router
+from api.settlement_routes.access import AnyStaff, Clerk, LotNumber, Number, Reader, Strict, Transaction, new_router
 from api.settlement_routes.rows import Projection
 from goldx.protocol.units import format_amount, parse_money, parse_weight
 from settlement.ledger import balances, cash, corrections, fee_payouts, progress
@@ -31,6 +31,12 @@ class ClaimPaymentRequest(FeePayoutRequest):
     document: str = Field(description="number of the paper that proves it")
 
 
+ENTRY = Field(
+    default=None,
+    description="sequence of the entry without a document, from one account to another, that this takes back",
+)
+
+
 class CorrectionRequest(ClaimPaymentRequest):
     from_account: str | None = Field(
         default=None, description="pays; absent: money that went without a document comes back"
@@ -38,6 +44,7 @@ class CorrectionRequest(ClaimPaymentRequest):
     to_account: str | None = Field(
         default=None, description="is paid; absent: money that came without a document goes back"
     )
+    entry: LotNumber | None = ENTRY
 
 
 class MetalCorrectionRequest(Strict):
@@ -51,6 +58,7 @@ class MetalCorrectionRequest(Strict):
     )
     reason: str
     document: str = Field(description="number of the paper that proves it")
+    entry: LotNumber | None = ENTRY
 
 
 def _balance(row: Any) -> dict[str, Any]:
@@ -82,8 +90,8 @@ async def get_status(_: AnyStaff, gateway: TheGateway, connection: Transaction) 
 async def propose_correction(by: Clerk, connection: Transaction, request: CorrectionRequest) -> dict[str, int]:
     """Propose to move money between trading accounts, or to correct money that came or went without a document."""
     amount, accounts = parse_money(request.amount), (request.from_account, request.to_account)
-    number = await corrections.propose(connection, by, *accounts, amount, request.reason, request.document)
-    return {"proposal": number}
+    why = (request.reason, request.document)
+    return {"proposal": await corrections.propose(connection, by, *accounts, amount, *why, entry=request.entry)}
 
 
 @router.post("/corrections/metal")
@@ -93,7 +101,8 @@ async def propose_correction_of_metal(
     """Propose to move gold between trading accounts, or to correct gold that came or went without a document."""
     weight, accounts = parse_weight(request.weight, "weight"), (request.from_account, request.to_account)
     why = (request.reason, request.document)
-    return {"proposal": await corrections.propose_metal(connection, by, request.symbol, *accounts, weight, *why)}
+    about = (request.symbol, *accounts, weight, *why)
+    return {"proposal": await corrections.propose_metal(connection, by, *about, entry=request.entry)}
 
 
 @router.post("/corrections/claims/{number}")

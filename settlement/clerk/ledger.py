@@ -65,21 +65,40 @@ AMOUNT = click.option("--amount", required=True, metavar="CNY", help="CNY, more 
 DOCUMENT = click.option("--document", required=True, help="Number of the paper that proves it.")
 
 
+class _Grounds(NamedTuple):
+    """Why a correction is made, and the entry that it takes back, if it names one."""
+
+    reason: str
+    document: str
+    entry: int | None
+
+
+GROUNDS = combined(
+    "grounds",
+    _Grounds,
+    REASON,
+    DOCUMENT,
+    click.option(
+        "--entry",
+        type=int,
+        help="Sequence of the entry without a document, from one account to another, that this takes back.",
+    ),
+)
+
+
 @correct_group.command("money")
 @click.option("--from-account", help="Account that pays; left out: money that went without a document comes back.")
 @click.option("--to-account", help="Account that is paid; left out: money that came without a document goes back.")
 @AMOUNT
-@REASON
-@DOCUMENT
+@GROUNDS
 @click.pass_obj
-def correct_money(
-    by: str, from_account: str | None, to_account: str | None, amount: str, reason: str, document: str
-) -> None:
+def correct_money(by: str, from_account: str | None, to_account: str | None, amount: str, grounds: _Grounds) -> None:
     """Propose to move money between trading accounts, or to correct money that came or went without a document."""
 
     async def work(connection: AsyncConnection) -> int:
         fen = parse_money(amount)
-        return await corrections.propose(connection, by, from_account, to_account, fen, reason, document)
+        why = (grounds.reason, grounds.document)
+        return await corrections.propose(connection, by, from_account, to_account, fen, *why, entry=grounds.entry)
 
     propose(by, work)
 
@@ -89,17 +108,17 @@ def correct_money(
 @click.option("--fine", "weight", required=True, metavar="GRAMS", help="Fine grams, more than zero.")
 @click.option("--from-account", help="Account that gives; left out: gold that went without a document comes back.")
 @click.option("--to-account", help="Account that gets it; left out: gold that came without a document goes back.")
-@REASON
-@DOCUMENT
+@GROUNDS
 @click.pass_obj
 def correct_metal(
-    by: str, symbol: str, weight: str, from_account: str | None, to_account: str | None, reason: str, document: str
+    by: str, symbol: str, weight: str, from_account: str | None, to_account: str | None, grounds: _Grounds
 ) -> None:
     """Propose to move gold between trading accounts, or to correct gold that came or went without a document."""
 
     async def work(connection: AsyncConnection) -> int:
         accounts, fine_mg = (from_account, to_account), parse_weight(weight, "weight")
-        return await corrections.propose_metal(connection, by, symbol, *accounts, fine_mg, reason, document)
+        why = (grounds.reason, grounds.document)
+        return await corrections.propose_metal(connection, by, symbol, *accounts, fine_mg, *why, entry=grounds.entry)
 
     propose(by, work)
 

@@ -4,8 +4,9 @@ Only events of the engine are posted, so a correction is a movement of holdings 
 own: engine and ledger stay equal. It changes neither the money at the bank nor the metal in the vaults. It moves money,
 or fine gold of a class,
 
-- from one trading account to another, if it was booked to the wrong one;
-- between an account and ``suspense``, up to the amount that came or went without a document;
+- from one trading account to another, if it was booked to the wrong one, or was moved by an entry without a document,
+  which the correction names then;
+- between an account and ``suspense``, up to the amount that came to that account or went from it without a document;
 
 and money from the venue's own account to the holder of an upheld quality claim. Gold that it brings to an account is
 bought title, gold that it takes is bought title before own stock, as in a sale.
@@ -33,7 +34,7 @@ from settlement.base.steps import advance
 from settlement.base.sub_accounts import Legs, check_trading_account
 from settlement.base.texts import printable
 from settlement.documents.ledger import CORRECTION
-from settlement.ledger import balances, holdings, outbox
+from settlement.ledger import balances, holdings, outbox, undocumented
 from settlement.ledger.holdings import OVER_SHORT_ACCOUNT
 from settlement.tables.ledger import correction, instrument
 from settlement.tables.load_outs import load_out, quality_claim
@@ -49,15 +50,17 @@ async def propose(
     document: str,
     *,
     claim_no: int | None = None,
+    entry: int | None = None,
 ) -> int:
     """Propose a correction of money by the number of the ``document`` that proves it; return the proposal's number.
 
-    If one of the accounts is None, the other side is ``suspense``. Raises BadValue; Refused: INSUFFICIENT_CASH if the
-    first account lacks the money, NOTHING_TO_CORRECT if ``suspense`` has less to give or to take back, SUM_TOO_LARGE.
+    If one of the accounts is None, the other side is ``suspense``. ``entry``: the sequence of the entry without a
+    document that had moved the money between the two accounts. Raises BadValue; Refused: INSUFFICIENT_CASH if the first
+    account lacks the money, NOTHING_TO_CORRECT if less came or went without a document, SUM_TOO_LARGE.
     """
     if not 0 < amount_fen <= MAX_MONEY_FEN:
         raise BadValue("amount", format_money(amount_fen), f"CNY, more than zero, up to {format_money(MAX_MONEY_FEN)}")
-    values = {"amount_fen": amount_fen, "claim_no": claim_no, "why": why, "document": document}
+    values = {"amount_fen": amount_fen, "claim_no": claim_no, "why": why, "document": document, "entry": entry}
     summary = {"claim_no": claim_no, "amount": format_money(amount_fen)}
     return await _propose(connection, by, CASH, (from_account, to_account), amount_fen, values, summary)
 
@@ -71,6 +74,8 @@ async def propose_metal(
     fine_mg: int,
     why: str,
     document: str,
+    *,
+    entry: int | None = None,
 ) -> int:
     """Propose a correction of fine gold of a class, as ``propose`` does of money.
 
@@ -81,7 +86,7 @@ async def propose_metal(
         raise BadValue("weight", format_weight(fine_mg), f"fine grams, more than zero, up to {largest}")
     if await connection.scalar(select(instrument.c.symbol).where(instrument.c.symbol == symbol)) is None:
         raise BadValue("symbol", symbol, "a class that the exchange has defined")
-    values = {"symbol": symbol, "fine_mg": fine_mg, "why": why, "document": document}
+    values = {"symbol": symbol, "fine_mg": fine_mg, "why": why, "document": document, "entry": entry}
     summary = {"symbol": symbol, "weight": format_weight(fine_mg)}
     return await _propose(connection, by, symbol, (from_account, to_account), fine_mg, values, summary)
 
@@ -106,15 +111,15 @@ async def _propose(
             await check_trading_account(connection, account)
     if from_account is not None:
         await holdings.check_available(connection, from_account, asset, amount)
-    if from_account is None or to_account is None:
-        await _check_suspense(connection, asset, amount if to_account is None else -amount)
+    await _check_moved(connection, asset, from_account, to_account, values["entry"], amount)
     about = {"from_account": from_account, "to_account": to_account}
     row = {**about, **values, "status": CORRECTION.steps["propose"].after}
     try:
         added = await connection.execute(insert(correction).values(row).returning(correction.c.correction_no))
     except IntegrityError as error:
         raise BadValue("claim", values.get("claim_no"), "a claim without a proposed or made payment") from error
-    said = {**about, **summary, "reason": values["why"], "document": values["document"]}
+    named = {} if values["entry"] is None else {"entry": values["entry"]}
+    said = {**about, **summary, **named, "reason": values["why"], "document": values["document"]}
     return await proposals.propose(connection, by, "correction", [int(added.scalar_one())], said)
 
 
@@ -123,25 +128,63 @@ def asset_of(row: Row[Any]) -> str:
     return CASH if row.symbol is None else str(row.symbol)
 
 
-async def _check_suspense(connection: AsyncConnection, asset: str, change: int = 0) -> None:
-    """Raise Refused if ``suspense``, with all corrections under way and this change, would pass zero.
+async def _check_moved(
+    connection: AsyncConnection,
+    asset: str,
+    from_account: str | None,
+    to_account: str | None,
+    entry: int | None,
+    change: int = 0,
+) -> None:
+    """Check what was moved without a document, for a correction of ``change`` besides all that are under way.
 
-    What it gives back to accounts must also fit into the sum of all accounts (SUM_TOO_LARGE).
+    Raises BadValue for an entry that needs no correction of this kind, Refused (NOTHING_TO_CORRECT, SUM_TOO_LARGE).
+    """
+    if from_account is None or to_account is None:
+        if entry is not None:
+            raise BadValue("entry", entry, "left out unless from_account and to_account are both given")
+        account, sign = (from_account, 1) if to_account is None else (to_account, -1)
+        await _check_suspense(connection, asset, str(account), sign * change)
+    elif entry is not None:
+        await _check_entry(connection, asset, entry, {from_account: -change, to_account: change})
+
+
+async def _check_suspense(connection: AsyncConnection, asset: str, account: str, change: int) -> None:
+    """Raise Refused if corrections would pass what came to an account or went from it without a document.
+
+    What ``suspense`` gives back to accounts must also fit into the sum of all accounts (SUM_TOO_LARGE).
     """
     columns = correction.c
     amount = columns.amount_fen if asset == CASH else columns.fine_mg
     of_asset = columns.symbol.is_(None) if asset == CASH else columns.symbol == asset
     signed = select(func.sum(amount)).where(columns.status.in_(CORRECTION.open), of_asset)
-    given = int(await connection.scalar(signed.where(columns.to_account.is_(None))) or 0)
-    taken = int(await connection.scalar(signed.where(columns.from_account.is_(None))) or 0)
-    now = await balances.of_kind(connection, "suspense", asset)
-    giving, taking = given + max(change, 0), taken + max(-change, 0)
-    if giving > max(-now, 0) or taking > max(now, 0):
-        way = "came in" if now <= 0 else "went out"
+    given = signed.where(columns.to_account.is_(None), columns.from_account == account)
+    taken = signed.where(columns.from_account.is_(None))
+    giving = int(await connection.scalar(given) or 0) + max(change, 0)
+    taking = int(await connection.scalar(taken.where(columns.to_account == account)) or 0) + max(-change, 0)
+    came = await undocumented.of_account(connection, account, asset)
+    if giving > max(came, 0) or taking > max(-came, 0):
+        way = "came to" if came >= 0 else "went from"
         unit = "CNY" if asset == CASH else f"g of {asset}"
-        text = f"{format_amount(abs(now), asset)} {unit} {way} without a document; corrections cannot exceed that"
-        raise Refused("NOTHING_TO_CORRECT", text)
-    await balances.check_room(connection, asset, taking)
+        moved = f"{format_amount(abs(came), asset)} {unit} {way} {account} without a document"
+        raise Refused("NOTHING_TO_CORRECT", f"{moved}; corrections cannot exceed that")
+    await balances.check_room(connection, asset, int(await connection.scalar(taken) or 0) + max(-change, 0))
+
+
+async def _check_entry(connection: AsyncConnection, asset: str, entry: int, change: Mapping[str, int]) -> None:
+    """Raise BadValue for an entry that has moved nothing between accounts, Refused if its corrections would pass it."""
+    lines = await undocumented.of_entry(connection, entry, asset)
+    if not lines:
+        allowed = f"the sequence of an entry without a document that moved {asset} from one account to another"
+        raise BadValue("entry", entry, allowed)
+    for account, amount in change.items():
+        moved, stands = lines.get(account, (0, 0))
+        left = stands + amount
+        if not min(moved, 0) <= left <= max(moved, 0):
+            unit = "CNY" if asset == CASH else f"g of {asset}"
+            way = "from" if moved < 0 else "to"
+            text = f"entry {entry} moved {format_amount(abs(moved), asset)} {unit} {way} {account}"
+            raise Refused("NOTHING_TO_CORRECT", f"{text}; corrections of it cannot exceed that")
 
 
 async def pay_quality_claim(
@@ -174,8 +217,8 @@ def _legs(row: Row[Any]) -> Legs:
 async def approved(connection: AsyncConnection, by: str, subjects: Sequence[int]) -> None:
     """Queue the movement for the engine. Raises Refused (NOTHING_TO_CORRECT, SUM_TOO_LARGE) as ``propose`` does."""
     rows = await advance(connection, correction, CORRECTION, by, "approve", subjects)
-    for asset in sorted({asset_of(row) for row in rows.values()}):
-        await _check_suspense(connection, asset)
+    for row in rows.values():
+        await _check_moved(connection, asset_of(row), row.from_account, row.to_account, row.entry)
     await outbox.put(connection, "correction", by, [(number, _legs(row)) for number, row in rows.items()])
 
 

@@ -20,7 +20,7 @@ TRADE_FEE          a trade's fees, and its instrument's rates or the ledger (``s
 ACCRUAL            an accrued fee, and the tariff in force
 BILL               a bill, and the fees that are on it
 CASH_DOCUMENTS     money at the escrow bank, and documents of money and claims; what an account owes, and its claims
-UNIDENTIFIED       money or metal that was moved without a document
+UNIDENTIFIED       money or metal of an account that was moved without a document, and the corrections of it
 HISTORY            the present state and the acts recorded about it, or a document and what was sent and posted for it
 DAY_END            ledger and engine at the end of a day, taken over by two people; no run finds it, a run can end it
 =================  =========================================================================================
@@ -40,12 +40,22 @@ from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES
 from settlement.documents.charges import FEE_BILL
 from settlement.documents.custody import BOUND, ENCUMBRANCE_OPEN, RECEIPT_LIVE
-from settlement.documents.kinds import TRADE, TRADE_BUST, UNIDENTIFIED
+from settlement.documents.kinds import TRADE, TRADE_BUST
 from settlement.documents.ledger import CASH_DONE, FEE_PAYOUT
 from settlement.documents.lots import IN_POOL
 from settlement.ledger.posting import RECEIVABLE
 from settlement.lots.customs import DOMESTIC
-from settlement.reconciliation import day_end, documents, fees, histories, holdings, pairs, receivables, titles
+from settlement.reconciliation import (
+    day_end,
+    documents,
+    fees,
+    histories,
+    holdings,
+    pairs,
+    receivables,
+    titles,
+    unidentified,
+)
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
 from settlement.reconciliation.breaks import Break, record_run, venue_account
@@ -325,34 +335,6 @@ async def _check_cash(connection: AsyncConnection, comparison: Comparison) -> No
     comparison.compare("CASH_DOCUMENTS", "bank_escrow", CASH, booked, -await _balance(connection, "bank_escrow"))
 
 
-async def _check_unidentified(connection: AsyncConnection, comparison: Comparison) -> None:
-    columns = ledger_account.c
-    suspense = select(columns.asset, literal(0).label("expected"), columns.balance.label("found"))
-    account = venue_account("suspense")
-    await comparison.compare_pairs(
-        connection,
-        suspense.where(columns.kind == "suspense"),
-        lambda row: Break("UNIDENTIFIED", "suspense", row.asset, 0, int(row.found), account=account),
-        "asset",
-    )
-    # An entry without a document stands against suspense; one that does not has moved something between members.
-    moved = func.coalesce(func.sum(posting.c.amount).filter(posting.c.amount > 0), 0)
-    entries = select(ledger_entry.c.sequence, columns.asset, literal(0).label("expected"), moved.label("found"))
-    entries = entries.join(posting, posting.c.sequence == ledger_entry.c.sequence)
-    entries = entries.join(ledger_account, columns.account_id == posting.c.account_id)
-    entries = entries.where(ledger_entry.c.kind == UNIDENTIFIED, ledger_entry.c.sequence > comparison.proved)
-    entries = entries.where(posting.c.sequence > comparison.proved)
-    entries = entries.group_by(ledger_entry.c.sequence, columns.asset)
-    entries = entries.having(func.count().filter(columns.kind == "suspense") == 0)
-    await comparison.compare_pairs(
-        connection,
-        entries,
-        lambda row: Break("UNIDENTIFIED", f"entry:{row.sequence}", row.asset, 0, int(row.found)),
-        "sequence",
-        "asset",
-    )
-
-
 async def _check_histories(connection: AsyncConnection, comparison: Comparison) -> None:
     facts = histories.Facts()
     await histories.compare(connection, facts, comparison.since)
@@ -379,6 +361,6 @@ _CHECKS: Final[tuple[Callable[[AsyncConnection, Comparison], Awaitable[None]], .
     _check_fees,
     _check_rates,
     _check_cash,
-    _check_unidentified,
+    unidentified.compare,
     _check_histories,
 )

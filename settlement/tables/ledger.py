@@ -236,6 +236,7 @@ correction = Table(
     string("document"),
     string("status"),
     string("reason", null=True),
+    Column("entry", BigInteger, ForeignKey("ledger_entry.sequence")),
     one_of("status", CORRECTION.states),
     CheckConstraint("amount_fen > 0", name="amount"),
     CheckConstraint("fine_mg > 0", name="fine"),
@@ -245,6 +246,11 @@ correction = Table(
     CheckConstraint("claim_no IS NULL OR symbol IS NULL", name="claims_in_money"),
     CheckConstraint("from_account IS NOT NULL OR to_account IS NOT NULL", name="some_account"),
     CheckConstraint("from_account <> to_account", name="two_accounts"),
+    CheckConstraint(
+        "entry IS NULL OR from_account IS NOT NULL AND to_account IS NOT NULL AND claim_no IS NULL",
+        name="entry_between_accounts",
+    ),
+    Index("ix_correction_entry", "entry", postgresql_where=text("entry IS NOT NULL")),
     Index(
         "uq_correction_claim_no",
         "claim_no",

@@ -133,7 +133,7 @@ async def test_metal_without_a_document_is_found(traded_exchange: SmallExchange)
     await traded_exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
     await traded_exchange.post()
     found = (await three_way.reconcile(traded_exchange.engine, ONE)).breaks
-    assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", -1)]
+    assert [(b.kind, b.found - b.expected) for b in found] == [("POOL_ENGINE", 1), ("UNIDENTIFIED", 1)]
 
 
 async def test_the_lock_of_a_pledge_or_hold_without_its_document_is_found(busy_exchange: SmallExchange) -> None:
@@ -181,7 +181,7 @@ async def test_a_break_names_its_account_and_its_money(traded_exchange: SmallExc
     assert named == {
         ("HOLDING", "B.H.PLEDGE"): ("B.H.PLEDGE", None),
         ("POSTINGS", "ledger:vault"): ("ledger:vault", None),
-        ("UNIDENTIFIED", "suspense"): ("ledger:suspense", None),
+        ("UNIDENTIFIED", "B.H"): ("B.H", None),
         ("HISTORY", "cash:1 amounts"): (None, 1),
         ("HISTORY", "cash:1 posted"): (None, 1),
         ("HISTORY", "cash:2 amounts"): (None, 2),
