@@ -8,6 +8,7 @@ The names of uvicorn's and websockets' classes that are used here are not docume
 ``tests/repository/test_private_names.py`` lists them.
 """
 
+import time
 from asyncio import BaseTransport
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -47,6 +48,7 @@ class Link(WebSocketsSansIOProtocol):
         self._behind = 0
         """The bytes that could not be written at the end of the last turn in which any were queued."""
         self._scheduled = False
+        self._written_at = time.monotonic()
         self._address: str | None = None
         """The address for which the connection is counted."""
         self.unfinished_since: float | None = None
@@ -74,6 +76,11 @@ class Link(WebSocketsSansIOProtocol):
     def queued(self) -> int:
         """The bytes that are not sent yet, without those in the system's buffers."""
         return self._queued
+
+    @property
+    def sent_at(self) -> float:
+        """When messages were last written, by the monotonic clock; now, while the client has left some unread."""
+        return time.monotonic() if self._queued else self._written_at
 
     def push(self, data: bytes) -> None:
         """Send one message, in this turn of the event loop or as soon as the client reads.
@@ -136,6 +143,7 @@ class Link(WebSocketsSansIOProtocol):
             parts.append(framing.header(len(data)))
             parts.append(data)
         self._drop_queued()
+        self._written_at = time.monotonic()
         self.transport.write(b"".join(parts))
 
     def _drop_queued(self) -> None:

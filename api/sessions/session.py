@@ -19,6 +19,7 @@ from api.edge.outcome import Refusal
 from api.edge.rpc import Request
 from api.journal.pressure import Share
 from api.sessions.cancel_timer import CANCEL_AFTER, CancelTimer
+from api.sessions.heartbeat import HEARTBEAT, Heartbeat
 from api.sessions.subscribed import Start, Subscribed
 from api.sessions.traced import TracedRefusals
 from api.sessions.turns import Turns
@@ -41,7 +42,7 @@ CANCEL_METHODS: Final = frozenset(
         DealCancel.method,
         RfqWithdraw.method,
         RfqCancel.method,
-        "session.heartbeat",
+        HEARTBEAT,
         CANCEL_AFTER,
         "channel.unsubscribe",
     )
@@ -97,6 +98,8 @@ class Session:
         self.grace_ms = 0
         self.cancel_timer = CancelTimer(clock, turns.after, lambda: self.has_waiting(CANCEL_AFTER))
         """Cancels its orders unless it is started again in time."""
+        self.heartbeat: Heartbeat | None = None
+        """What it sends to its client when it has nothing else to send; None without a connection."""
         self.kept_cancel_after_ms = 0
         """The time of the timer that is registered for other gateways."""
         self.resumed = False
@@ -200,6 +203,8 @@ class Session:
         """End the session and its subscriptions: the connection has ended."""
         self.ended = True
         self.cancel_timer.halt()
+        if self.heartbeat is not None:
+            self.heartbeat.halt()
         self._waiting.clear()
         self._batch = None
         for subscribed in self.channels.values():

@@ -24,6 +24,8 @@ from api.sessions.act_log import ActLog
 from api.sessions.cancel_after import CancelTimers
 from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED, TAKEN_OVER
 from api.sessions.ends import Ends
+from api.sessions.exchange_time import exchange_time
+from api.sessions.heartbeat import HEARTBEAT, MOST_SECONDS, Heartbeat
 from api.sessions.link import Link
 from api.sessions.log_ons import LogOns
 from api.sessions.session import Method, Session
@@ -84,7 +86,7 @@ class Sessions:
         self.methods: dict[str, Method] = self._cancel_timers.methods | {
             "session.challenge": self._challenge,
             "session.logon": self._logon,
-            "session.heartbeat": self._heartbeat,
+            HEARTBEAT: self._heartbeat,
             "session.cancel_on_disconnect": self._cancel_on_disconnect,
             "session.status": self._status,
         }
@@ -118,6 +120,9 @@ class Sessions:
             reserve=self._anonymous.of(f"log-on {client_of(address)}"),
             turns=self._turns,
             hold=link.hold,
+        )
+        session.heartbeat = Heartbeat(
+            session.send, lambda: link.sent_at, lambda: exchange_time(self._view), time.monotonic, self._turns.after
         )
         session.address = address
         self._links[session] = link
@@ -258,12 +263,23 @@ class Sessions:
         check_names(request.params)
         if session.principal is None:
             raise Refusal("NOT_PERMITTED", "log on first: session.challenge, then session.logon")
-        timer = session.cancel_timer
-        request.succeed({"key_id": session.principal.key_id, **_settings(session), "cancel_due_at": timer.due_at})
+        request.succeed(
+            {
+                "key_id": session.principal.key_id,
+                **_settings(session),
+                "cancel_due_at": session.cancel_timer.due_at,
+                "heartbeat_seconds": 0 if session.heartbeat is None else session.heartbeat.seconds,
+            }
+        )
 
-    def _heartbeat(self, _: Session, request: Request) -> None:
-        check_names(request.params)
-        request.succeed({})
+    def _heartbeat(self, session: Session, request: Request) -> None:
+        check_names(request.params, "seconds")
+        seconds = request.params.get("seconds")
+        if seconds is None or session.heartbeat is None:
+            request.succeed({})
+            return
+        session.heartbeat.set(check_whole("seconds", seconds, 0, MOST_SECONDS))
+        request.succeed({"seconds": seconds})
 
     def _cancel_on_disconnect(self, session: Session, request: Request) -> None:
         check_names(request.params, "enabled", "grace_ms")

@@ -26,6 +26,7 @@ LONGEST_PAUSE: Final = 5.0
 """Seconds between two attempts to connect again."""
 NONCE_LENGTH: Final = 64
 AT_DISCONNECT: Final = "session.cancel_on_disconnect"
+HEARTBEAT: Final = "session.heartbeat"
 TAKEN_OVER: Final = 4004
 """The close code when another connection has taken over the session: the client does not reconnect."""
 
@@ -131,8 +132,8 @@ class Connection:
         self._tasks: list[asyncio.Task[None]] = []
         self._session = uuid.uuid4().hex
         """The session name of every log-on, so that a new connection resumes the session with its orders."""
-        self._at_disconnect: dict[str, Any] | None = None
-        """The last ``session.cancel_on_disconnect``: a new connection asks for the same."""
+        self._asked_for: dict[str, dict[str, Any]] = {}
+        """By method: the last AT_DISCONNECT, and HEARTBEAT with a time. A new connection asks for the same."""
         self.identity: dict[str, Any] = {}
         """The answer to the log-on: member, accounts, permissions, session, protocol, version."""
 
@@ -161,8 +162,8 @@ class Connection:
                 raise ConnectionLost(str(self._failure)) from self._failure
             await self._connected.wait()
         result = await self._request(method, params)
-        if method == AT_DISCONNECT:
-            self._at_disconnect = params
+        if method == AT_DISCONNECT or (method == HEARTBEAT and params):
+            self._asked_for[method] = params
         return result
 
     async def subscribe(
@@ -237,11 +238,11 @@ class Connection:
         self._socket = await open_socket(self._url, proxy=None, compression=None, max_size=None, max_queue=None)
         reading = asyncio.create_task(self._read(self._socket))
         try:
-            if self._key is not None:
-                async with asyncio.timeout(LOG_ON_SECONDS):
+            async with asyncio.timeout(LOG_ON_SECONDS):
+                if self._key is not None:
                     await self._log_on(self._key)
-                    if self._at_disconnect is not None:
-                        await self._request(AT_DISCONNECT, self._at_disconnect)
+                for method, params in self._asked_for.items():
+                    await self._request(method, params)
         except BaseException:
             reading.cancel()
             await self._socket.close()
@@ -341,7 +342,7 @@ class Connection:
             heard = self._heard
             try:
                 async with asyncio.timeout(self._heartbeat_seconds):
-                    await self._request("session.heartbeat", {})
+                    await self._request(HEARTBEAT, {})
             except TimeoutError:
                 # If this program itself was paused, the answer may have arrived without being read yet.
                 await asyncio.sleep(READ_SECONDS)

@@ -42,6 +42,7 @@ class SessionStatus(TypedDict):
     grace_ms: int
     cancel_after_ms: int
     cancel_due_at: int | None
+    heartbeat_seconds: int
 
 
 class Order(TypedDict):

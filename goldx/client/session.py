@@ -302,6 +302,13 @@ class ExchangeClient:
         started: CancelAfter = await self.call("session.cancel_after", ms=ms)
         return started
 
+    async def heartbeats(self, seconds: int) -> None:
+        """Have the gateway send a heartbeat whenever it sent nothing else for ``seconds``, at most 60; 0: none.
+
+        ``session_messages`` yields them. Answers to what the client itself sends in the background count as messages.
+        """
+        await self.call("session.heartbeat", seconds=seconds)
+
     async def session_status(self) -> SessionStatus:
         """Return the name and the settings of this session."""
         status: SessionStatus = await self.call("session.status")
@@ -310,7 +317,8 @@ class ExchangeClient:
     def session_messages(self) -> AsyncGenerator[SessionMessage, None]:
         """Yield what the gateway says to this session alone, as its method and its params, once it is waited for.
 
-        ``session.cancel_after``: its orders have been cancelled, because its timer had run out. Ends as ``subscribe``.
+        ``session.cancel_after``: its orders have been cancelled, because its timer had run out.
+        ``session.heartbeat``: it had nothing else to send; the params are an ``ExchangeTime``. Ends as ``subscribe``.
         """
         return self._connection.session_messages()
 

@@ -1,8 +1,9 @@
-"""Bugs in the timer that cancels the orders of a session."""
+"""Bugs in the timer that cancels the orders of a session, and in its heartbeats."""
 
 from tests.planted_bugs.bug import Bug
 
 TIMER = "cancel_timer.py"
+HEARTBEAT = "heartbeat.py"
 
 BUGS = (
     Bug("it runs out when the loop calls, however early", TIMER, "        if left > 0:\n", "        if left > 1e9:\n"),
@@ -61,4 +62,23 @@ BUGS = (
         "if self._batch is not None and self._batch.has_waiting(method):",
         "if self._batch is None:",
     ),
+    Bug(
+        "a heartbeat is sent though something else was",
+        HEARTBEAT,
+        "        if left > 0:\n",
+        "        if left > 1e9:\n",
+    ),
+    Bug(
+        "only one heartbeat is sent",
+        HEARTBEAT,
+        "        self._ask(self.seconds)\n        self._send",
+        "        self._send",
+    ),
+    Bug(
+        "a new time leaves the old one running",
+        HEARTBEAT,
+        "        self.halt()\n        self.seconds",
+        "        self.seconds",
+    ),
+    Bug("heartbeats go on after the end", HEARTBEAT, "            self._handle.cancel()\n", "            pass\n"),
 )

@@ -45,6 +45,7 @@ CALLED_FROM_OUTSIDE = {
     "on_message_complete",
     "cancel_after",  # members, by the client
     "session_status",
+    "heartbeats",
     "propose_deal",
     "accept_deal",
     "decline_deal",
