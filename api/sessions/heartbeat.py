@@ -13,7 +13,7 @@ HEARTBEAT: Final = "session.heartbeat"
 MOST_SECONDS: Final = 60
 
 
-class Heartbeat:
+class ClientHeartbeat:
     """The heartbeats of one connection, which are off at first.
 
     ``send`` sends a message, ``sent_at`` returns the time of the newest write to the client, and ``content`` what a

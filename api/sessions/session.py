@@ -19,7 +19,7 @@ from api.edge.outcome import Refusal
 from api.edge.rpc import Request
 from api.journal.pressure import Share
 from api.sessions.cancel_timer import CANCEL_AFTER, CancelTimer
-from api.sessions.heartbeat import HEARTBEAT, Heartbeat
+from api.sessions.heartbeat import HEARTBEAT, ClientHeartbeat
 from api.sessions.subscribed import Start, Subscribed
 from api.sessions.traced import TracedRefusals
 from api.sessions.turns import Turns
@@ -98,8 +98,8 @@ class Session:
         self.grace_ms = 0
         self.cancel_timer = CancelTimer(clock, turns.after, lambda: self.has_waiting(CANCEL_AFTER))
         """Cancels its orders unless it is started again in time."""
-        self.heartbeat: Heartbeat | None = None
-        """What it sends to its client when it has nothing else to send; None without a connection."""
+        self.heartbeat: ClientHeartbeat | None = None
+        """The messages to its client when nothing else is sent; None without a connection."""
         self.kept_cancel_after_ms = 0
         """The time of the timer that is registered for other gateways."""
         self.resumed = False

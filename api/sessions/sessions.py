@@ -25,7 +25,7 @@ from api.sessions.cancel_after import CancelTimers
 from api.sessions.close_codes import CANNOT_RESUME, IDLE, REVOKED, TAKEN_OVER
 from api.sessions.ends import Ends
 from api.sessions.exchange_time import exchange_time
-from api.sessions.heartbeat import HEARTBEAT, MOST_SECONDS, Heartbeat
+from api.sessions.heartbeat import HEARTBEAT, MOST_SECONDS, ClientHeartbeat
 from api.sessions.link import Link
 from api.sessions.log_ons import LogOns
 from api.sessions.session import Method, Session
@@ -121,7 +121,7 @@ class Sessions:
             turns=self._turns,
             hold=link.hold,
         )
-        session.heartbeat = Heartbeat(
+        session.heartbeat = ClientHeartbeat(
             session.send, lambda: link.sent_at, lambda: exchange_time(self._view), time.monotonic, self._turns.after
         )
         session.address = address

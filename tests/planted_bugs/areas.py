@@ -244,6 +244,7 @@ AREAS = (
         (
             "tests/settlement/ledger/test_sums.py",
             "tests/settlement/ledger/test_corrections.py",
+            "tests/settlement/ledger/test_undocumented.py",
             "tests/settlement/base/test_spelling.py",
         ),
         (),

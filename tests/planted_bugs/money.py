@@ -4,6 +4,7 @@ from tests.planted_bugs.bug import Bug
 
 BALANCES = "ledger/balances.py"
 CASH = "ledger/cash.py"
+UNDOCUMENTED = "ledger/undocumented.py"
 CORRECTIONS = "ledger/corrections.py"
 PAYOUTS = "ledger/fee_payouts.py"
 SPELLING = "base/spelling.py"
@@ -23,10 +24,36 @@ BUGS = (
     Bug(
         "a correction may pass what came by no document",
         CORRECTIONS,
-        "giving > max(-now, 0)",
-        "giving > max(-now, 300)",
+        "giving > max(came, 0)",
+        "giving > max(came, 300)",
     ),
-    Bug("a correction may give back what never went", CORRECTIONS, "taking > max(now, 0)", "taking > max(now, 300)"),
+    Bug(
+        "a correction may give back what never went", CORRECTIONS, "taking > max(-came, 0)", "taking > max(-came, 300)"
+    ),
+    Bug(
+        "what cancels out between accounts is not a break of each",
+        UNDOCUMENTED,
+        "query.where(columns.kind == SUSPENSE, held.c.kind != SUSPENSE)",
+        "query.where(columns.kind == SUSPENSE, held.c.kind != SUSPENSE, columns.balance != 0)",
+    ),
+    Bug(
+        "a correction that is not done ends a break",
+        UNDOCUMENTED,
+        "*(CORRECTION.open if under_way else ())",
+        "*CORRECTION.open",
+    ),
+    Bug(
+        "an entry is corrected twice while a correction of it is under way",
+        UNDOCUMENTED,
+        "each = by_entry(only=entry, under_way=True)",
+        "each = by_entry(only=entry)",
+    ),
+    Bug(
+        "the correction of one account uses up what came to another",
+        CORRECTIONS,
+        "columns.to_account.is_(None), columns.from_account == account",
+        "columns.to_account.is_(None)",
+    ),
     Bug(
         "a correction goes the other way",
         CORRECTIONS,
@@ -36,8 +63,8 @@ BUGS = (
     Bug(
         "money that came by no document lets metal go",
         CORRECTIONS,
-        'now = await balances.of_kind(connection, "suspense", asset)',
-        'now = await balances.of_kind(connection, "suspense", CASH)',
+        "came = await undocumented.of_account(connection, account, asset)",
+        "came = await undocumented.of_account(connection, account, CASH)",
     ),
     Bug(
         "corrections of money under way use up those of metal",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.sessions.heartbeat import HEARTBEAT, Heartbeat
+from api.sessions.heartbeat import HEARTBEAT, ClientHeartbeat
 from goldx.client.errors import ExchangeError
 from goldx.client.session import ExchangeClient, connect
 from tests.api.conftest import Desk, until
@@ -22,7 +22,9 @@ class Wire:
         self.sent_at = 100.0
         self.sent: list[float] = []
         self.asked: list[tuple[float, Callable[[], None]]] = []
-        self.heartbeat = Heartbeat(self.send, lambda: self.sent_at, lambda: {"n": 1}, lambda: self.now, self.later)
+        self.heartbeat = ClientHeartbeat(
+            self.send, lambda: self.sent_at, lambda: {"n": 1}, lambda: self.now, self.later
+        )
 
     def send(self, data: bytes) -> None:
         assert json.loads(data) == {"jsonrpc": "2.0", "method": HEARTBEAT, "params": {"n": 1}}
