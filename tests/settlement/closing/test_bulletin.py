@@ -100,6 +100,19 @@ async def test_it_stays_as_it_was_made_whatever_happens_later(exchange: SmallExc
 
 
 @pytest.mark.prepared(by=two_days)
+async def test_names_stock_and_breaks_that_an_older_program_kept_are_taken_as_they_are(exchange: SmallExchange) -> None:
+    _, second = await do(exchange, days.over)
+    made = (await do(exchange, bulletin.find, second.day)).content
+    record = {"day": "2026-11-20", "sha256": "0" * 64}
+    kept = {"record": record, "names": {"AU": ["As it was", "旧名"]}, "stock": [], "breaks": made["breaks"]}
+    of_then = [{**row, "name": "As it was", "name_zh": "旧名"} for row in made["instruments"]]
+    expected = {**made, "record": record, "stock": [], "instruments": of_then}
+    assert made["stock"]
+    with pytest.raises(PaperDiffers, match=f"and is now {digest(canonical(expected))}"):
+        await do(exchange, bulletin.work, second, canonical(kept))
+
+
+@pytest.mark.prepared(by=two_days)
 async def test_its_files_have_the_same_bytes_each_time_and_two_languages(exchange: SmallExchange) -> None:
     _, found = await both(exchange)
     for kind in bulletin_paper.KINDS:
