@@ -21,8 +21,8 @@ FIRST_TERMS: Final = TERMS.index("reopening_steps")
 """The number of terms that the first version knew."""
 
 
-_NO_NEWER_TERMS: Final[tuple[Any, ...]] = (None, None, None, None, None)
-"""The terms that older definitions have not; ``Definition`` names them in their order."""
+_NEWER_TERMS: Final = TERMS[FIRST_TERMS:]
+"""The names of the terms that older definitions have not: they are None there."""
 
 
 class Definition:
@@ -112,7 +112,7 @@ class Definition:
             self.max_holders,
             self.deal_report_ms,
             self.deal_delay_ms,
-        ) = (*newer, *_NO_NEWER_TERMS[len(newer) :])
+        ) = newer + [None for _ in _NEWER_TERMS[len(newer) :]]
 
     def written(self) -> tuple[Any, ...]:
         """Return the fields in the order of the event, without those at the end that are None.

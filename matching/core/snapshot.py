@@ -25,16 +25,10 @@ from matching.core.open_quotes import slot
 from matching.core.orders import Order, Special
 from matching.core.protection_limits import Protection
 from matching.core.regime_terms import Regime
+from matching.core.snapshot_parts import NewerAccount, NewerInstrument, NewerMember, NewerSpecial, NewerState
 from matching.core.state import NO_ORDER, Due, State
 
 VERSION: Final = "goldx-core-1"
-_NO_NEWER_PARTS: Final[tuple[Any, ...]] = ((), (), (), None, 0, 0, None, (), (), (), (), (), ())
-"""The newer parts of a state that has none of them; ``read`` names them in their order."""
-_NO_NEWER_OF_INSTRUMENT: Final[tuple[Any, ...]] = (False, 0, "", 0, False, (0, 0, 0), 0, 0)
-"""The same of an instrument; ``_read_instrument`` names them."""
-_NO_NEWER_OF_MEMBER: Final[tuple[Any, ...]] = ((),)
-_NO_NEWER_OF_ACCOUNT: Final[tuple[Any, ...]] = ((), False)
-_NO_NEWER_OF_SPECIAL: Final[tuple[Any, ...]] = (None, 0)
 
 
 def write(state: State) -> bytes:
@@ -107,62 +101,43 @@ def read(data: bytes) -> State:
         _read_account(state, record)
     for record in instruments:
         _read_instrument(state, record)
-    (
-        proposed_terms,
-        busted,
-        bust_proposals,
-        regime,
-        state.day_value,
-        state.total_value,
-        proposed_regime,
-        deals,
-        notices,
-        requests,
-        limits,
-        opening,
-        claims,
-    ) = _or_absent(newer, _NO_NEWER_PARTS)
-    for symbol, (values, by) in proposed_terms:
-        terms_given = tuple([tuple(value) if isinstance(value, list) else value for value in values])
-        state.proposed_terms[symbol] = (terms_given, by)
-    state.busted = dict.fromkeys(busted)
-    state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in bust_proposals}
-    state.regime = None if regime is None else Regime(tuple(regime))
-    if proposed_regime is not None:
-        (*others, buyers), by = proposed_regime
-        state.proposed_regime = ((*others, tuple(buyers)), by)
-    for instrument in state.instruments.values():
-        instrument.regulate(state.regime)
-    if deals:
-        snapshot_of_deals.read_deals(state, deals)
-    if notices:
-        _read_notices(state, notices)
-    if requests:
-        snapshot_of_deals.read_requests(state, requests)
+    _read_newer(state, NewerState(*newer))
     state.orders = dict(sorted(state.orders.items()))
-    _read_newest(state, limits, opening, claims)
     heapify(state.timetable)
     state.find_next_due()
     return state
 
 
-def _read_newest(state: State, limits: Any, opening: Any, claims: Any) -> None:
-    if limits:
-        snapshot_of_limits.read_limits(state, limits)
-    if opening:
-        state.opening, state.obstacle = opening
-    if claims:
-        snapshot_of_claims.read_claims(state, claims)
+def _read_newer(state: State, parts: NewerState) -> None:
+    for symbol, (values, by) in parts.proposed_terms:
+        terms_given = tuple([tuple(value) if isinstance(value, list) else value for value in values])
+        state.proposed_terms[symbol] = (terms_given, by)
+    state.busted = dict.fromkeys(parts.busted)
+    state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in parts.bust_proposals}
+    state.day_value, state.total_value = parts.day_value, parts.total_value
+    state.regime = None if parts.regime is None else Regime(tuple(parts.regime))
+    if parts.proposed_regime is not None:
+        (*others, buyers), by = parts.proposed_regime
+        state.proposed_regime = ((*others, tuple(buyers)), by)
+    for instrument in state.instruments.values():
+        instrument.regulate(state.regime)
+    if parts.deals:
+        snapshot_of_deals.read_deals(state, parts.deals)
+    if parts.notices:
+        _read_notices(state, parts.notices)
+    if parts.requests:
+        snapshot_of_deals.read_requests(state, parts.requests)
+    if parts.limits:
+        snapshot_of_limits.read_limits(state, parts.limits)
+    if parts.opening:
+        state.opening, state.obstacle = parts.opening
+    if parts.claims:
+        snapshot_of_claims.read_claims(state, parts.claims)
 
 
 def _read_notices(state: State, notices: Any) -> None:
     state.last_notice_id, waiting = notices
     state.notices = {number: dict.fromkeys(members) for number, members in waiting}
-
-
-def _or_absent(newer: list[Any], absent: tuple[Any, ...]) -> list[Any]:
-    """Return the newer parts of a record, and for those that it does not have what they are without them."""
-    return [*newer, *absent[len(newer) :]]
 
 
 def _write_member(member: Member) -> tuple[Any, ...]:
@@ -177,8 +152,7 @@ def _read_member(state: State, record: Any) -> None:
     name, refusal, *newer = record
     state.members[name] = member = Member(name)
     member.refuse(refusal)
-    (limits,) = _or_absent(newer, _NO_NEWER_OF_MEMBER)
-    for group, window_ms, max_quantity, max_net, frozen, trades in limits:
+    for group, window_ms, max_quantity, max_net, frozen, trades in NewerMember(*newer).protections:
         member.protections[group] = protection = Protection(window_ms, max_quantity, max_net)
         protection.frozen = frozen
         for time, bought, sold in trades:
@@ -214,8 +188,9 @@ def _read_account(state: State, record: Any) -> None:
         _read_balance(account, balance)
     account.ids = ClientIds((client_id, number) for client_id, number in ids)
     account.quotes = dict(quotes)
-    older_ids, account.retired = _or_absent(newer, _NO_NEWER_OF_ACCOUNT)
-    account.older_ids = set(older_ids)
+    parts = NewerAccount(*newer)
+    account.older_ids = set(parts.older_ids)
+    account.retired = parts.retired
     account.find_refusal()
 
 
@@ -273,17 +248,13 @@ def _read_instrument(state: State, record: Any) -> None:
     price, quantity = indicated
     instrument.indicated = (price, quantity)
     instrument.interrupted_until = interrupted_until
-    (
-        instrument.retired,
-        instrument.proposed_price,
-        instrument.proposed_by,
-        instrument.planned_at,
-        instrument.held,
-        (first_at, last_at, delay_ms),
-        instrument.reopening_centre,
-        instrument.extensions,
-    ) = _or_absent(newer, _NO_NEWER_OF_INSTRUMENT)
+    parts = NewerInstrument(*newer)
+    instrument.retired = parts.retired
+    instrument.proposed_price, instrument.proposed_by = parts.proposed_price, parts.proposed_by
+    instrument.planned_at, instrument.held = parts.planned_at, parts.held
+    first_at, last_at, delay_ms = parts.delay
     instrument.delay = (first_at, last_at, delay_ms)
+    instrument.reopening_centre, instrument.extensions = parts.reopening_centre, parts.extensions
     if interrupted_until:
         state.timetable.append(Due(interrupted_until, NO_ORDER, symbol))
     for order_record in (*bids, *asks, *pending):
@@ -387,7 +358,8 @@ def _read_special(record: Any, symbol: str) -> Special:
         special.quote_id,
         *newer,
     ) = record
-    group, special.level = _or_absent(newer, _NO_NEWER_OF_SPECIAL)
+    parts = NewerSpecial(*newer)
+    special.level = parts.level
     if special.quote_id is not None:
-        special.group = symbol if group is None else group
+        special.group = symbol if parts.group is None else parts.group
     return special
