@@ -27,7 +27,7 @@ class FeePayoutRequest(Strict):
     reason: str
 
 
-class ClaimPaymentRequest(FeePayoutRequest):
+class QualityClaimPaymentRequest(FeePayoutRequest):
     document: str = Field(description="number of the paper that proves it")
 
 
@@ -37,7 +37,7 @@ ENTRY = Field(
 )
 
 
-class CorrectionRequest(ClaimPaymentRequest):
+class CorrectionRequest(QualityClaimPaymentRequest):
     from_account: str | None = Field(
         default=None, description="pays; absent: money that went without a document comes back"
     )
@@ -107,9 +107,9 @@ async def propose_correction_of_metal(
 
 @router.post("/corrections/claims/{number}")
 async def pay_quality_claim(
-    by: Clerk, connection: Transaction, number: Number, request: ClaimPaymentRequest
+    by: Clerk, connection: Transaction, number: Number, request: QualityClaimPaymentRequest
 ) -> dict[str, int]:
-    """Propose to pay an upheld claim out of the venue's own account."""
+    """Propose to pay an upheld quality claim out of the venue's own account."""
     amount = parse_money(request.amount)
     proposal = await corrections.pay_quality_claim(connection, by, number, amount, request.reason, request.document)
     return {"proposal": proposal}

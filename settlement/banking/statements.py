@@ -7,10 +7,10 @@ and a statement whose opening balance and entries do not make its closing balanc
 import re
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, NamedTuple
 
-from goldx.protocol.units import MAX_MONEY_FEN, BadValue, format_money
+from goldx.protocol.units import MAX_MONEY_FEN, BadValue, format_money, parse_decimal
 from settlement.workbooks.cells import BadFile, RowError
 
 BOOKED, REPORT, NOTICE = "BOOKED", "REPORT", "NOTICE"
@@ -26,6 +26,8 @@ NO_REFERENCE: Final = re.compile(
     re.IGNORECASE,
 )
 """The words that banks write where an entry has no reference."""
+_AMOUNT: Final = re.compile(r"([+-]?)(?=\.?[0-9])0*([0-9]*)(?:\.([0-9]*?)0*)?")
+"""An amount as banks write it: its sign, its whole part without zeros before it, its decimals without zeros behind."""
 LONGEST: Final = 1_000
 """The most characters kept of an entry's text; the file itself is kept whole."""
 
@@ -119,18 +121,19 @@ def reference_of(text: str) -> str:
 def fen_of(field: str, number: Decimal | str) -> int:
     """Return an amount of CNY with a point as fen. Raises BadValue for anything but a number of whole fen.
 
-    Banks write amounts that ``units.parse_money`` refuses, such as ``10.000``, ``0012.50``, ``5.`` and ``+5``, and the
-    reader of MT940 gives a Decimal. Which texts a format allows, its reader has checked before.
+    Banks write amounts that ``units.parse_money`` refuses, such as ``10.000``, ``0012.50``, ``5.``, ``.5`` and ``+5``,
+    and the reader of MT940 gives a Decimal. Which texts a format allows, its reader has checked before.
     """
+    text = f"{number:f}" if isinstance(number, Decimal) else number
+    parts = _AMOUNT.fullmatch(text)
+    if parts is None:
+        raise BadValue(field, text[:40], "an amount of money")
+    sign, whole, fraction = parts.groups("")
+    plain = f"{sign.replace('+', '')}{whole or '0'}.{fraction or '0'}"
     try:
-        fen = Decimal(number) * 100
-        whole = int(fen)
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise BadValue(field, str(number)[:40], "an amount of money") from error
-    if fen != whole or abs(whole) > MAX_MONEY_FEN:
-        allowed = f"whole fen, up to {format_money(MAX_MONEY_FEN)}"
-        raise BadValue(field, str(number)[:40], allowed)
-    return whole
+        return parse_decimal(field, plain, 2, -MAX_MONEY_FEN, MAX_MONEY_FEN, "an amount of money")
+    except BadValue as error:
+        raise BadValue(field, text[:40], error.allowed) from None
 
 
 def check_arithmetic(line: int, found: BankStatement) -> None:

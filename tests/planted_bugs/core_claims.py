@@ -122,7 +122,7 @@ BUGS = (
     Bug(
         "an opening without a demand is not read",
         "snapshot.py",
-        "    if opening:\n        state.opening, state.obstacle = opening\n",
-        "    state.opening, state.obstacle = opening\n",
+        "    if parts.opening:\n        state.opening, state.obstacle = parts.opening\n",
+        "    state.opening, state.obstacle = parts.opening\n",
     ),
 )

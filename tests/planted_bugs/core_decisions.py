@@ -104,8 +104,8 @@ BUGS = (
     Bug(
         "a snapshot forgets who proposed a reference",
         "snapshot.py",
-        "        instrument.proposed_by,\n",
-        "        _,\n",
+        "instrument.proposed_price, instrument.proposed_by = parts.proposed_price, parts.proposed_by",
+        "instrument.proposed_price = parts.proposed_price",
     ),
     # Dangerous terms
     Bug("one person sets any term", LISTING, "    if rules and _is_proposed(", "    if rules < 0 and _is_proposed("),
@@ -170,8 +170,8 @@ BUGS = (
     Bug(
         "a snapshot forgets that an account is retired",
         "snapshot.py",
-        "older_ids, account.retired =",
-        "older_ids, _ =",
+        "    account.retired = parts.retired\n",
+        "",
     ),
     Bug(
         "a restored member may trade with a retired account",

@@ -156,7 +156,7 @@ BUGS = (
     Bug(
         "a restored quote has lost the name of its group",
         "snapshot.py",
-        "special.group = symbol if group is None else group",
+        "special.group = symbol if parts.group is None else parts.group",
         "special.group = symbol",
     ),
     Bug(

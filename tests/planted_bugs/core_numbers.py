@@ -78,7 +78,7 @@ BUGS = (
     Bug(
         "a snapshot forgets which client ids are of the day before",
         "snapshot.py",
-        "    account.older_ids = set(older_ids)\n",
+        "    account.older_ids = set(parts.older_ids)\n",
         "",
     ),
     # Orders

@@ -32,8 +32,8 @@ BUGS = (
     Bug(
         "a snapshot forgets how often an auction was extended",
         "snapshot.py",
-        "        instrument.extensions,\n",
-        "        _,\n",
+        "instrument.reopening_centre, instrument.extensions = parts.reopening_centre, parts.extensions",
+        "instrument.reopening_centre = parts.reopening_centre",
     ),
     # Annulled trades
     Bug(
@@ -91,7 +91,7 @@ BUGS = (
     Bug(
         "a snapshot forgets who has asked for an annulment",
         "snapshot.py",
-        "    state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in bust_proposals}\n",
+        "    state.bust_proposals = {number: (by, tuple(traded)) for number, by, traded in parts.bust_proposals}\n",
         "",
     ),
     Bug(
@@ -141,8 +141,8 @@ BUGS = (
     Bug(
         "a snapshot forgets which step was taken",
         "snapshot.py",
-        "        instrument.planned_at,\n",
-        "        _,\n",
+        "instrument.planned_at, instrument.held = parts.planned_at, parts.held",
+        "instrument.held = parts.held",
     ),
     # Money and metal
     Bug(

@@ -133,7 +133,7 @@ def test_pages_of_mt940_are_one_statement_and_statements_stay_apart() -> None:
         ((":61:2601020102C12,NTRF1", ":61:2601020102EC12,NTRF1"), "line 5, 61"),
         (
             (":61:2601020102C12,NTRF1", ":61:2601020102C12,005NTRF1"),
-            'line 5, 61: amount: "12.005" is not allowed; it must be whole fen',
+            'line 5, 61: amount: "12.005" is not allowed; it must be an amount of money',
         ),
         ((":60F:C260101CNY100,", ":60F:C260101CNY"), "line 4, 60F"),
         ((":62F:C260102CNY112,", ":62F:C260102CNY113,"), "make 112.00, the closing balance is 113.00"),
@@ -210,7 +210,7 @@ def test_an_entry_that_is_not_booked_is_noted_and_does_not_count() -> None:
     ("change", "why"),
     [
         ((b">5.00<", b">5,00<"), "'5,00' is no amount of money"),
-        ((b">5.00<", b">5.005<"), "must be whole fen"),
+        ((b">5.00<", b">5.005<"), "with at most 2 decimals"),
         ((b">5.00<", b"><"), "'' is no amount of money"),
         ((b"</GrpHdr>", b"</GrpHdr><Stmt><Id>1</Id></Stmt>"), "Acct/Id: it does not name the account"),
         ((b"CRDT</CdtDbtInd><Sts>", b"X</CdtDbtInd><Sts>"), "CdtDbtInd: 'X' must be CRDT or DBIT"),
