@@ -23,7 +23,7 @@ from settlement.closing.day import Held
 from settlement.closing.differs import PaperDiffers
 from settlement.closing.statement_sources import Sources
 from settlement.closing.statement_trades import AccountTrades
-from settlement.documents.kinds import PAYMENT_CLAIM
+from settlement.documents.kinds import LOAD_INS, LOAD_OUTS, PAYMENT_CLAIM
 
 FORMAT: Final = 1
 _NO_TRADES: Final = b'"trades":[]}'
@@ -136,8 +136,8 @@ def _metal(
 ) -> dict[str, Any]:
     gold = [record for record in moved if record["asset"] == symbol]
     net = [(record["kind"], record["amount"] + record["pledged"] + record["held"]) for record in gold]
-    loaded_in = sum(amount for kind, amount in net if kind == "receipt")
-    loaded_out = sum(amount for kind, amount in net if kind in ("load_out", "load_out_cancel", "receipt_cancel"))
+    loaded_in = sum(amount for kind, amount in net if kind in LOAD_INS)
+    loaded_out = sum(amount for kind, amount in net if kind in LOAD_OUTS)
     return {
         "symbol": symbol,
         "opening": _gold(found.opening, found.held_before, found.owed_before, account, symbol),

@@ -145,6 +145,13 @@ DOCUMENTS: Final[Mapping[str, str]] = {name: kind.of or name for name, kind in K
 """The kind of document that each kind of proposal is about (``settlement.documents.machines``)."""
 MOVEMENTS: Final[Mapping[str, Movement]] = {name: kind.movement for name, kind in KINDS.items() if kind.movement}
 """The kinds that go to the engine; each name is also the first half of an outbox item's reference."""
+_OF_GOLD: Final = {name: moved for name, moved in MOVEMENTS.items() if moved.gold is not Net.NOTHING}
+LOAD_INS: Final = frozenset(name for name, moved in _OF_GOLD.items() if moved.is_deposit)
+"""The kinds whose gold is new in a warehouse."""
+LOAD_OUTS: Final = frozenset(
+    name for name, moved in _OF_GOLD.items() if moved.gold_against == "vault" and not moved.is_deposit
+)
+"""The kinds whose gold leaves a warehouse, or that take such a leaving or a load-in back."""
 
 TRADE: Final = "trade"
 TRADE_BUST: Final = "trade_bust"
