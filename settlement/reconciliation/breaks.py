@@ -38,11 +38,20 @@ In a year whose holidays are not entered every Monday to Friday counts, so that 
 """
 
 
+MOST_NAMED: Final = 1_000
+"""The breaks that a run names of a comparison in which one cause, such as a wrong rate, makes a break of every row."""
+FURTHER: Final = "further"
+"""Unit of a break that stands for further ones of its kind, which a run has counted and not named.
+
+``found`` is their number. The run ends no break of that kind: it may be one of these.
+"""
+
+
 class Break(NamedTuple):
     """A difference between what one side says (``expected``) and what the other says (``found``).
 
-    ``unit`` is ``amount`` (fen for CNY, fine mg for gold), ``gross_mg``, ``fineness_e5``, ``count``, or ``match`` if
-    the two are no numbers and ``note`` names them.
+    ``unit`` is ``amount`` (fen for CNY, fine mg for gold), ``gross_mg``, ``fineness_e5``, ``count``, ``further`` (see
+    ``FURTHER``), or ``match`` if the two are no numbers and ``note`` names them.
 
     ``subject`` is the break's identity within its kind: the same difference has the same subject in every run
     (``payment:7``, ``XM1 HX 417 2024``, the name of an account). It is compared as a whole, and nothing is read out of
@@ -71,6 +80,16 @@ class Break(NamedTuple):
         """
         kept = ("kind", "subject", "asset", "expected", "found", "unit", "note", "lot_id")
         return {name: getattr(self, name) for name in kept}
+
+
+def further(kind: str, what: str, rows: Sequence[Row[Any]]) -> list[Break]:
+    """Return the break that stands for those which a query has left out, if there are any.
+
+    Its rows are at most MOST_NAMED, each with their number without that limit as ``differing``. ``what`` names them.
+    """
+    left_out = rows[0].differing - len(rows) if rows else 0
+    note = f"{left_out} more differ; they are named once the others are put right"
+    return [Break(kind, f"further {what}", "", 0, left_out, FURTHER, note)] if left_out else []
 
 
 def difference_of(*values: object) -> str:
@@ -115,7 +134,7 @@ def shown(unit: str, asset: str, number: int) -> str:
         return format_weight(number)
     if unit == "fineness_e5":
         return format_fineness(number)
-    return str(number) if unit == "count" else ("as in the register" if number else "otherwise")
+    return str(number) if unit in ("count", FURTHER) else ("as in the register" if number else "otherwise")
 
 
 def days_old(day: date | None = None) -> ColumnElement[int]:
@@ -180,7 +199,8 @@ async def _store(
 ) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
-    Those are gone that are not found again and that no run after ``gone_until`` has found; with None, none are.
+    Those are gone that are not found again and that no run after ``gone_until`` has found; with None, none are. None of
+    a kind is gone of which the run has not named all.
     Return the numbers of breaks that are open again.
     """
     now = now_ms()
@@ -214,6 +234,8 @@ async def _store(
         gone = update(recon_break).where(here, recon_break.c.last_run <= gone_until)
         if only_lots is not None:
             gone = gone.where(among(recon_break.c.lot_id, only_lots))
+        if counted := {found.kind for found in breaks if found.unit == FURTHER}:
+            gone = gone.where(recon_break.c.kind.not_in(counted))
         closed_at = func.coalesce(recon_break.c.closed_at, now)
         await connection.execute(gone.values(status=CORRECTED, closed_at=closed_at))
     if reopened:

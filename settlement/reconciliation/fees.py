@@ -23,13 +23,10 @@ from goldx.protocol.terms import BUY, SELL
 from goldx.protocol.units import BASIS_POINTS, CASH, half_up
 from settlement.charges.accruals import UFEN
 from settlement.charges.tariff import FIGURES
-from settlement.reconciliation.breaks import Break
+from settlement.reconciliation.breaks import MOST_NAMED, Break, further
 from settlement.reconciliation.since import Since
 from settlement.tables.charges import fee_accrual, fee_bill, tariff
 from settlement.tables.ledger import fee_rate
-
-MOST_NAMED: Final = 1_000
-"""The breaks of each comparison that one run names: a wrong rate makes one of every trade."""
 
 _TRADES: Final = text("""
 WITH allowed AS (
@@ -43,7 +40,8 @@ WITH allowed AS (
     ) AS rate
     WHERE t.sequence > :proved
 )
-SELECT trade_id, amount, buy_fee, sell_fee, taker_side, kind, maker_fee_bp, taker_fee_bp FROM allowed WHERE NOT (
+SELECT trade_id, amount, buy_fee, sell_fee, taker_side, kind, maker_fee_bp, taker_fee_bp, count(*) OVER () AS differing
+FROM allowed WHERE NOT (
     kind IS NOT NULL AND buy_fee BETWEEN least_taker AND taker AND sell_fee BETWEEN least_taker AND taker
     OR kind IS NULL AND coalesce(taker_side, :sell) = :sell
         AND buy_fee BETWEEN least_maker AND maker AND sell_fee BETWEEN least_taker AND taker
@@ -53,7 +51,8 @@ SELECT trade_id, amount, buy_fee, sell_fee, taker_side, kind, maker_fee_bp, take
 """)
 
 _LEDGER: Final = text("""
-SELECT t.trade_id, sequence, coalesce(t.buy_fee + t.sell_fee, 0) AS charged, coalesce(f.amount, 0)::bigint AS posted
+SELECT t.trade_id, sequence, coalesce(t.buy_fee + t.sell_fee, 0) AS charged, coalesce(f.amount, 0)::bigint AS posted,
+       count(*) OVER () AS differing
 FROM (SELECT * FROM trade WHERE sequence > :proved) t FULL JOIN (
     SELECT p.sequence, sum(p.amount) AS amount FROM ledger_account a JOIN posting p USING (account_id)
     JOIN ledger_entry e USING (sequence)
@@ -77,13 +76,14 @@ WITH figure AS (
     FROM fee_accrual a LEFT JOIN figure ON figure.name = a.kind
     WHERE CAST(:accruals AS bigint[]) IS NULL OR a.accrual_no = ANY (:accruals)
 )
-SELECT accrual_no, account, kind, day, quantity, rate, amount_ufen, agreed, quantity * agreed * ufen AS right_ufen
+SELECT accrual_no, account, kind, day, quantity, rate, amount_ufen, agreed, quantity * agreed * ufen AS right_ufen,
+       count(*) OVER () AS differing
 FROM right_rate WHERE rate IS DISTINCT FROM agreed OR amount_ufen IS DISTINCT FROM quantity * agreed * ufen
 ORDER BY accrual_no LIMIT :most
 """)
 
 _BILLS: Final = text("""
-SELECT b.bill_no, b.account, b.status, b.exact_ufen, coalesce(f.ufen, 0)::bigint AS ufen
+SELECT b.bill_no, b.account, b.status, b.exact_ufen, coalesce(f.ufen, 0)::bigint AS ufen, count(*) OVER () AS differing
 FROM fee_bill b LEFT JOIN (
     SELECT bill_no, sum(amount_ufen) AS ufen FROM fee_accrual
     WHERE CAST(:bills AS bigint[]) IS NULL OR bill_no = ANY (:bills) GROUP BY bill_no
@@ -121,15 +121,18 @@ async def compare(connection: AsyncConnection, since: Since | None = None) -> tu
     proved = {"proved": 0 if since is None else _trades_after(since)}
     accruals, bills = await _written(connection, since)
     most = {"most": MOST_NAMED}
-    trades = await connection.execute(_TRADES, {**most, **proved, "buy": BUY, "sell": SELL})
-    found = [each for row in trades for each in _sides(row)]
-    for row in await connection.execute(_LEDGER, {**most, **proved}):
+    trades = (await connection.execute(_TRADES, {**most, **proved, "buy": BUY, "sell": SELL})).all()
+    found = [each for row in trades for each in _sides(row)] + further("TRADE_FEE", "trades", trades)
+    posted = (await connection.execute(_LEDGER, {**most, **proved})).all()
+    found += further("TRADE_FEE", "trades in the ledger", posted)
+    for row in posted:
         subject = f"entry:{row.sequence}" if row.trade_id is None else f"trade:{row.trade_id} in the ledger"
         found.append(Break("TRADE_FEE", subject, CASH, row.charged, row.posted))
     figures = {"names": list(FIGURES), "figures": [figure.value for figure in FIGURES.values()]}
-    rows = await connection.execute(_ACCRUALS, {**most, **figures, "accruals": accruals})
-    found += [_accrual(row) for row in rows]
-    found += [_bill(row) for row in await connection.execute(_BILLS, {**most, "bills": bills})]
+    accrued = (await connection.execute(_ACCRUALS, {**most, **figures, "accruals": accruals})).all()
+    found += [*map(_accrual, accrued), *further("ACCRUAL", "accruals", accrued)]
+    billed = (await connection.execute(_BILLS, {**most, "bills": bills})).all()
+    found += [*map(_bill, billed), *further("BILL", "bills", billed)]
     counted = await connection.scalar(_COUNTED, {**proved, "accruals": accruals, "bills": bills})
     return int(counted or 0), found
 

@@ -11,11 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import CASH, MG_PER_GRAM
 from settlement.documents.kinds import TRADE, TRADE_BUST
-from settlement.reconciliation.breaks import Break, difference_of
+from settlement.reconciliation.breaks import MOST_NAMED, Break, difference_of, further
 
 KIND: Final = "TRADES"
-MOST_NAMED: Final = 1_000
-"""The breaks of each comparison that one run names."""
 
 _POSTED: Final = text("""
 WITH made AS (
@@ -38,7 +36,8 @@ WITH made AS (
     LEFT JOIN (posting p JOIN ledger_account a USING (account_id)) ON p.sequence = m.sequence AND p.sequence > :proved
     GROUP BY m.sequence, m.sign, t.trade_id
 )
-SELECT * FROM posted WHERE amount <> div(price::numeric * quantity, :mg_per_gram) OR on_time IS NOT TRUE
+SELECT *, count(*) OVER () AS differing FROM posted
+WHERE amount <> div(price::numeric * quantity, :mg_per_gram) OR on_time IS NOT TRUE
     OR CASE WHEN buy_account = sell_account THEN of_buyer <> -sign * (buy_fee + sell_fee) OR to_buyer <> 0
         ELSE of_buyer <> -sign * (amount + buy_fee) OR of_seller <> sign * (amount - sell_fee)
             OR to_buyer <> sign * quantity OR from_seller <> -sign * quantity END
@@ -46,7 +45,7 @@ SELECT * FROM posted WHERE amount <> div(price::numeric * quantity, :mg_per_gram
 ORDER BY sequence LIMIT :most
 """)
 _WITHOUT: Final = text("""
-SELECT sequence, kind FROM ledger_entry e WHERE kind = ANY(:kinds) AND sequence > :proved
+SELECT sequence, kind, count(*) OVER () AS differing FROM ledger_entry e WHERE kind = ANY(:kinds) AND sequence > :proved
     AND NOT EXISTS (SELECT FROM trade t WHERE t.sequence = e.sequence AND t.sequence > :proved)
     AND NOT EXISTS (SELECT FROM trade_bust b WHERE b.sequence = e.sequence AND b.sequence > :proved)
 ORDER BY sequence LIMIT :most
@@ -63,9 +62,12 @@ async def compare(connection: AsyncConnection, proved: int = 0) -> tuple[int, li
     Those up to the sequence ``proved`` are left out.
     """
     given = {"cash": CASH, "mg_per_gram": MG_PER_GRAM, "most": MOST_NAMED, "proved": proved}
-    found = [_break(row) for row in await connection.execute(_POSTED, given)]
+    posted = (await connection.execute(_POSTED, given)).all()
+    found = [*map(_break, posted), *further(KIND, "trades", posted)]
     without = {"kinds": [TRADE, TRADE_BUST], "most": MOST_NAMED, "proved": proved}
-    for row in await connection.execute(_WITHOUT, without):
+    without_trade = (await connection.execute(_WITHOUT, without)).all()
+    found += further(KIND, "entries", without_trade)
+    for row in without_trade:
         note = f"an entry of a {row.kind.replace('_', ' ')} that is in no register"
         difference = difference_of(row.kind)
         found.append(Break(KIND, f"entry:{row.sequence}", "", 0, 1, "match", note, difference=difference))

@@ -22,6 +22,24 @@ BUGS = (
         "run_id - 1 if known is None else known",
         "run_id - 1",
     ),
+    Bug(
+        "a run ends breaks that it has not named",
+        "reconciliation/breaks.py",
+        "if found.unit == FURTHER}:",
+        'if found.unit == ""}:',
+    ),
+    Bug(
+        "what a run has not named is not counted",
+        "reconciliation/breaks.py",
+        "FURTHER, note)] if left_out else []",
+        "FURTHER, note)] if left_out < 0 else []",
+    ),
+    Bug(
+        "a lot without a certificate is not compared",
+        "reconciliation/three_way.py",
+        "or_(certificate.c.lot_id.is_not(None), lot.c.fine_mg.is_not(None))",
+        "certificate.c.lot_id.is_not(None)",
+    ),
     Bug("anybody is the owner of a break", WORK, "await registry.staff_permissions(connection, owner)", "pass"),
     Bug(
         "a break is a day too old before it is passed on", LIMITS, "if days >= limits[name])", "if days > limits[name])"

@@ -10,7 +10,8 @@ from goldx.protocol.commands import InstrumentDefine, MarketSetPhase
 from goldx.protocol.terms import BUY, CLOSED, CONTINUOUS, SELL
 from settlement.base import working_days
 from settlement.charges import accruals, bills
-from settlement.reconciliation import fees, three_way
+from settlement.reconciliation import breaks, fees, three_way
+from settlement.reconciliation import trades as trades_of_ledger
 from tests.settlement.small_exchange import ONE, SmallExchange, do
 
 MAKER, TAKER = 3, 8
@@ -133,6 +134,30 @@ async def test_a_wrong_fee_is_found(traded_exchange: SmallExchange, damage: str,
     names = [f"{kind} {subject}" for kind, subject in await found(traded_exchange)]
     assert len(names) == len(expected)
     assert all(name.startswith(prefix) for name, prefix in zip(names, expected, strict=True)), names
+
+
+async def test_no_break_ends_because_a_run_has_not_named_it(
+    traded_exchange: SmallExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more trades are wrong than a run names, the breaks of the others stay, and their number is a break."""
+    for _ in range(3):
+        await traded_exchange.trade("B.H", "A.H", 60_000, 10)
+    await sql(traded_exchange, "UPDATE trade SET buy_fee = buy_fee + 2")
+
+    async def run() -> list[tuple[str, int]]:
+        await three_way.reconcile(traded_exchange.engine, ONE)
+        kept = await do(traded_exchange, breaks.open_breaks)
+        return [(row.subject, row.found) for row in kept if row.kind == "TRADE_FEE" and "ledger" not in row.subject]
+
+    everything = await run()
+    assert [subject for subject, _ in everything] == [f"trade:{number} buy" for number in range(1, 5)]
+    for module in (fees, trades_of_ledger):
+        monkeypatch.setattr(module, "MOST_NAMED", 2)
+    assert await run() == [*everything, ("further trades", 2)]
+    await sql(traded_exchange, "UPDATE trade SET buy_fee = buy_fee - 2 WHERE trade_id < 3")
+    assert await run() == everything[2:]
+    await sql(traded_exchange, "UPDATE trade SET buy_fee = buy_fee - 2 WHERE trade_id > 2")
+    assert await run() == []
 
 
 async def test_differences_of_fees_are_breaks_of_their_area(traded_exchange: SmallExchange) -> None:

@@ -71,6 +71,10 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
             [("CERTIFICATE", "lot:1", "AU", 99_900), ("HISTORY", "certificate:1 row", "", -1)],
         ),
         (
+            ["DELETE FROM certificate WHERE lot_id = 1"],
+            [("CERTIFICATE", "lot:1", "AU", 99_900), ("HISTORY", "certificate:1 row", "", -1)],
+        ),
+        (
             ["INSERT INTO engine_holding VALUES ('C.H', 'CNY', 5, 0, 0, 0, 1)"],
             [("HOLDING", "C.H", "CNY", 5)],
         ),
@@ -113,6 +117,7 @@ async def plant(engine: AsyncEngine, *statements: str) -> None:
         "lot out of the vault",
         "receipt cancelled",
         "certificate changed",
+        "certificate lost",
         "engine alone",
         "ledger alone",
         "fee forgotten",
