@@ -155,9 +155,8 @@ def _lines(lines: Sequence[int | None]) -> str:
 
 def _missing(subject: str, row: Row[Any]) -> Break:
     """Return the break of a lot that the statement lacks."""
-    away = "TRANSFER" in (row.kinds or ())
-    note = f"lot {row.lot_id} is " + ("to travel or on its way" if away else row.state)
-    kind = "TIMING" if away else "MISSING_AT_WAREHOUSE"
+    note = f"lot {row.lot_id} is " + ("to travel or on its way" if row.travels else row.state)
+    kind = "TIMING" if row.travels else "MISSING_AT_WAREHOUSE"
     return Break(kind, subject, row.symbol, row.weight_cg * 10, 0, "gross_mg", note, row.lot_id)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Row, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldx.protocol.units import BadValue, format_money
+from goldx.protocol.units import BadValue, format_amount, format_money
 from settlement.base import proposals
 from settlement.base.database import now_ms
 from settlement.base.refusal import Refused
@@ -51,7 +51,24 @@ async def _by_correction(connection: AsyncConnection, row: Row[Any], number: int
         text = f"proposal {number} corrects {', '.join(sorted(moved))}; break {row.break_id} is about"
         raise Refused("NOT_RESOLVED", f"{text} {', '.join(sorted(about)) or 'no account'}")
     await _check_later(connection, row, number)
+    if row.kind == DAY_END:
+        _check_fits(row, entry, number)
     return f"proposal:{number}"
+
+
+def _check_fits(row: Row[Any], entry: Row[Any], number: int) -> None:
+    """Check that a correction can be that of a difference at a day's end: between two accounts, and of its amount.
+
+    The other corrections pay a claim or take back what came or went without a document, which is a break of its own.
+    """
+    if None in (entry.from_account, entry.to_account) or entry.entry is not None or entry.claim_no is not None:
+        text = f"proposal {number} corrects what came or went without a document, or pays a claim"
+        raise Refused("NOT_RESOLVED", f"{text}; break {row.break_id} needs a correction between two accounts")
+    moved = entry.amount_fen if entry.symbol is None else entry.fine_mg
+    difference = abs(int(row.found) - int(row.expected))
+    if moved != difference:
+        text, is_about = (format_amount(amount, row.asset) for amount in (moved, difference))
+        raise Refused("NOT_RESOLVED", f"proposal {number} corrects {text}; break {row.break_id} is about {is_about}")
 
 
 async def _accounts(connection: AsyncConnection, row: Row[Any]) -> set[str]:

@@ -8,6 +8,7 @@ status                that of its locks, else of its state (``settlement.reconci
 seal                  the newest one in its history
 owner                 the account of the load-out to which it is promised, else of its live receipt, else its depositor
 customs               that of the warehouse
+travels               true under a transfer that two people have agreed on, until it arrives
 ====================  =========================================================================================
 """
 
@@ -16,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from settlement.documents.custody import RECEIPT_LIVE
+from settlement.documents.custody import RECEIPT_LIVE, TRANSFER
 from settlement.documents.load_outs import LOAD_OUT
 from settlement.documents.lots import AT_WAREHOUSE, PROMISED
 from settlement.intake.bar_rows import BarKey
@@ -30,7 +31,9 @@ WITH here AS (
         coalesce(l.fineness_e5, l.declared_fineness_e5) AS right_e5
     FROM lot l WHERE l.warehouse = :place AND l.state = ANY (:at_warehouse)
 ), locked AS (
-    SELECT k.lot_id, array_agg(k.kind) AS kinds FROM lot_lock k JOIN here USING (lot_id)
+    SELECT k.lot_id, array_agg(k.kind) AS kinds, bool_or(t.status IS NOT NULL) AS travels
+    FROM lot_lock k JOIN here USING (lot_id) LEFT JOIN transfer t
+        ON k.kind = 'TRANSFER' AND k.subject = t.transfer_no AND t.status = ANY (:travelling)
     WHERE k.lifted_at IS NULL GROUP BY k.lot_id
 ), sealed AS (
     SELECT DISTINCT ON (e.lot_id) e.lot_id, e.detail ->> 'seal' AS seal FROM custody_event e JOIN here USING (lot_id)
@@ -42,7 +45,7 @@ WITH here AS (
         UNION ALL SELECT r.lot_id, r.account, 2 FROM receipt r JOIN here USING (lot_id) WHERE r.status = :live
     ) claim ORDER BY lot_id, turn
 ), register AS (
-    SELECT h.*, k.kinds, s.seal, coalesce(o.account, h.account) AS owner,
+    SELECT h.*, coalesce(k.travels, false) AS travels, s.seal, coalesce(o.account, h.account) AS owner,
         CASE WHEN k.kinds && ARRAY['FREEZE', 'LEGAL_HOLD'] THEN 'FROZEN' WHEN 'PLEDGE' = ANY (k.kinds) THEN 'PLEDGED'
             WHEN h.state = ANY (:promised) THEN 'LOAD_OUT' WHEN h.state = ANY (:statuses) THEN h.state
             ELSE 'UNREGISTERED' END AS status
@@ -61,6 +64,7 @@ def parameters(place: str) -> dict[str, Any]:
         "promised": list(PROMISED),
         "ended": list(LOAD_OUT.final),
         "live": RECEIPT_LIVE,
+        "travelling": [TRANSFER.steps[step].after for step in ("approve", "ship")],
         "statuses": list(STATUSES),
     }
 

@@ -4,7 +4,7 @@
 kind of break         difference
 ====================  =========================================================================================
 MISSING_AT_WAREHOUSE  the register has the lot there, the statement has not
-TIMING                the register has the lot there under a transfer to another warehouse, the statement has not
+TIMING                the register has the lot there under an agreed transfer, the statement has not
 UNKNOWN_AT_WAREHOUSE  the statement has a bar that the register does not know, expects, or has handed out (with its lot)
 LOCATION_DIFF         the register has the bar in another warehouse
 DUPLICATE_SERIAL      the statement has one bar more than once

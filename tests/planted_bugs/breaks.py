@@ -142,6 +142,24 @@ BUGS = (
         "if not entry.status:",
     ),
     Bug(
+        "a bar travels at a mere proposal",
+        "reconciliation/warehouse_register.py",
+        'for step in ("approve", "ship")]',
+        'for step in ("propose", "approve", "ship")]',
+    ),
+    Bug(
+        "any amount corrects a difference at a day's end",
+        RESOLUTIONS,
+        "    if moved != difference:\n",
+        "    if moved == 0:\n",
+    ),
+    Bug(
+        "what takes back gold without a document corrects a difference at a day's end",
+        RESOLUTIONS,
+        "    if None in (entry.from_account, entry.to_account) or",
+        "    if",
+    ),
+    Bug(
         "a correction of metal resolves a break of money",
         RESOLUTIONS,
         'if row.asset not in ("", corrections.asset_of(entry)):',

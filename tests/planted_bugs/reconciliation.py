@@ -211,7 +211,7 @@ BUGS = (
         "abs(p.stated_cg - p.weight_cg) >=",
     ),
     Bug("a bar that stands there twice is none", BARS, "p.times > 1 AS twice", "p.times > 2 AS twice"),
-    Bug("a lot on its way is missing", BARS, '"TIMING" if away else', '"TIMING" if not away else'),
+    Bug("a lot on its way is missing", BARS, '"TIMING" if row.travels else', '"TIMING" if not row.travels else'),
     Bug(
         "the oldest seal is expected",
         REGISTER,

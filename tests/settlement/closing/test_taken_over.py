@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from sqlalchemy import select, text
 
+from goldx.protocol.commands import HoldingAdjust
 from goldx.protocol.units import BadValue
 from settlement.base.refusal import Refused
 from settlement.closing import bulletin, left_open, opening, records, statement_paper, taking_over, why
@@ -152,7 +153,19 @@ async def test_no_day_opens_until_the_break_is_corrected(three_days_over: SmallE
     await exchange.round_trip()
     with pytest.raises(Refused, match="corrects CNY"):
         await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
-    correction = await do(exchange, corrections.propose_metal, ONE, "AU", "A.H", "B.H", 1, "what was lost", "letter 2")
+    correction = await do(exchange, corrections.propose_metal, ONE, "AU", "A.H", "B.H", 2, "something else", "letter 2")
+    await exchange.approve(correction)
+    await exchange.round_trip()
+    with pytest.raises(Refused, match=rf"corrects 0\.002; break {number} is about 0\.001"):
+        await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
+    await exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
+    await exchange.post()
+    correction = await do(exchange, corrections.propose_metal, ONE, "AU", "B.H", None, 1, "came alone", "letter 3")
+    await exchange.approve(correction)
+    await exchange.round_trip()
+    with pytest.raises(Refused, match="needs a correction between two accounts"):
+        await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
+    correction = await do(exchange, corrections.propose_metal, ONE, "AU", "A.H", "B.H", 1, "what was lost", "letter 4")
     await exchange.approve(correction)
     await exchange.round_trip()
     await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")

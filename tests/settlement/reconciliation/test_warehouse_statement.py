@@ -10,12 +10,14 @@ from goldx.protocol.units import BadValue
 from settlement.base import working_days
 from settlement.base.refusal import Refused
 from settlement.closing import left_open
+from settlement.custody import transfers
 from settlement.intake import files, pre_advice
 from settlement.intake.bar_rows import Reading
 from settlement.load_outs import application, cancels
 from settlement.lots import locks, lots, scales
 from settlement.reconciliation import break_limits, breaks, statement_file, three_way, warehouse_statement
 from settlement.reports import bar_export
+from settlement.service import movements
 from settlement.workbooks import sheets
 from tests.settlement import bar_lists
 from tests.settlement.commands import clerk, goldx
@@ -84,14 +86,27 @@ async def test_every_difference_has_its_kind(stocked_exchange: SmallExchange) ->
 async def test_the_expected_status_follows_from_the_locks(stocked_exchange: SmallExchange) -> None:
     async with stocked_exchange.engine.begin() as connection:
         await locks.freeze(connection, ONE, [1], "doubt")
-        await locks.lay(connection, ONE, "TRANSFER", [2], "to XM2", 1)
     frozen = BARS[0].replace("RECEIPTED", "冻结")
     assert await compared(stocked_exchange, frozen, BARS[1]) == []
     assert await compared(stocked_exchange, BARS[0], BARS[1]) == [("STATUS_DIFF", "XM1 HX A1 2024", 1, 0)]
-    assert await compared(stocked_exchange, frozen) == [("TIMING", "XM1 HX A2 2024", 100_000, 0)]
     async with stocked_exchange.engine.begin() as connection:
         await locks.unfreeze(connection, OTHER, [1], "cleared")
     assert await compared(stocked_exchange, *BARS) == []
+
+
+async def test_a_missing_bar_may_travel_once_two_people_have_agreed_on_its_transfer(
+    stocked_exchange: SmallExchange,
+) -> None:
+    missing = ("XM1 HX A2 2024", 100_000, 0)
+    proposal = await do(stocked_exchange, transfers.propose, ONE, [2], "XM2", "shortage")
+    assert await compared(stocked_exchange, BARS[0]) == [("MISSING_AT_WAREHOUSE", *missing)]
+    await do(stocked_exchange, movements.decline, OTHER, proposal)
+    assert await compared(stocked_exchange, BARS[0]) == [("MISSING_AT_WAREHOUSE", *missing)]
+    await stocked_exchange.approve(await do(stocked_exchange, transfers.propose, ONE, [2], "XM2", "shortage"))
+    assert await compared(stocked_exchange, BARS[0]) == [("TIMING", *missing)]
+    assert await compared(stocked_exchange, *BARS) == []
+    await do(stocked_exchange, transfers.ship, ONE, 2, "S-9", "carrier")
+    assert await compared(stocked_exchange, BARS[0]) == [("TIMING", *missing)]
 
 
 async def test_the_newest_seal_is_the_one_that_counts(stocked_exchange: SmallExchange) -> None:
