@@ -45,6 +45,22 @@ async def trial(connection: AsyncConnection) -> AsyncIterator[None]:
         await savepoint.rollback()
 
 
+@asynccontextmanager
+async def one_at_a_time(engine: AsyncEngine, number: int) -> AsyncIterator[AsyncConnection]:
+    """Wait until nobody else is inside with this number (an advisory lock), in this process or another one.
+
+    The connection given, outside a transaction, is the one that has the lock: work on it fails once that is lost.
+    """
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
+        await connection.commit()
+        try:
+            yield connection
+        finally:
+            await connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": number})
+            await connection.commit()
+
+
 def now_ms() -> int:
     """Return the time of a clerk's act in ms since the epoch. Events have the journal's time, never this one."""
     return time.time_ns() // 1_000_000

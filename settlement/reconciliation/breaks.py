@@ -154,16 +154,16 @@ async def record_run(
     corrects: bool = True,
     only_lots: Sequence[int] | None = None,
     proved: int | None = None,
-    known: int | None = None,
+    last_step: int | None = None,
 ) -> int:
     """Store a run and its breaks, correct those of the same scope that it did not find again; return its number.
 
     ``checked`` is the number of figures compared; ``sequence`` the event at which the books were read, by default the
     last one posted. Without ``corrects``, breaks that were not found again stay open; with ``only_lots``, those about
     other lots and about none do. ``proved``: only what came after this sequence was compared; then all breaks that it
-    did not find again stay as they are: they are written off, or were found by another run in the meantime. ``known``
-    is the newest run that was stored when the books were read, by default the newest one now: what a later run has
-    found, this one may have read too early to see, and does not correct.
+    did not find again stay as they are: they are written off, or were found by another run in the meantime.
+    ``last_step``: the newest step in the work on breaks when the books were read, by default the newest one now. A
+    break that was explained, resolved or written off after it keeps its state, as the run may have read too early.
     """
     await audit.lock(connection)
     if sequence is None:
@@ -172,8 +172,8 @@ async def record_run(
     run = {"at": now_ms(), "sequence": sequence, "by": by, "scope": scope, "since": proved}
     added = insert(recon_run).values(**run, **counts).returning(recon_run.c.run_id)
     run_id = int((await connection.execute(added)).scalar_one())
-    gone_until = (run_id - 1 if known is None else known) if corrects and proved is None else None
-    reopened = await _store(connection, by, run_id, scope, breaks, gone_until, only_lots)
+    ends = corrects and proved is None
+    reopened = await _store(connection, by, run_id, scope, breaks, ends, only_lots, last_step)
     detail = {**counts, "at": sequence, "scope": scope, **({"reopened": reopened} if reopened else {})}
     if proved is not None:
         detail["since"] = proved
@@ -194,18 +194,19 @@ async def _store(
     run_id: int,
     scope: str,
     breaks: Sequence[Break],
-    gone_until: int | None,
+    ends: bool,
     only_lots: Sequence[int] | None,
+    last_step: int | None,
 ) -> list[int]:
     """Open new breaks with ``by`` as their owner, keep known ones, and correct those that are gone.
 
-    Those are gone that are not found again and that no run after ``gone_until`` has found; with None, none are. None of
-    a kind is gone of which the run has not named all.
+    Those are gone that are not found again, if the run ``ends`` breaks, but for a kind of which it has not named all.
     Return the numbers of breaks that are open again.
     """
     now = now_ms()
     here = (recon_break.c.status != CORRECTED) & (recon_break.c.scope == scope)
     rows = await connection.execute(select(recon_break).where(here).order_by(recon_break.c.break_id))
+    decided = await decided_since(connection, last_step)
     known: dict[_Identity, Row[Any]] = {(row.kind, row.subject, row.asset, row.lot_id): row for row in rows}
     opened, again, reopened = [], [], []
     for found in _numbered(breaks):
@@ -218,6 +219,7 @@ async def _store(
             opened.append({**values, **new})
             continue
         reopens = row.status in BREAK.before("reopen") and (row.status == _RESOLVED or _is_another(row, found))
+        reopens = reopens and row.break_id not in decided
         if reopens:
             reopened.append(int(row.break_id))
         newest = {f"new_{name}": values[name] for name in (*_NEWEST, "last_run")}
@@ -230,8 +232,8 @@ async def _store(
         await connection.execute(one.values(changed), again)
     if opened:
         await connection.execute(insert(recon_break), opened)
-    if gone_until is not None:
-        gone = update(recon_break).where(here, recon_break.c.last_run <= gone_until)
+    if ends:
+        gone = update(recon_break).where(here, recon_break.c.last_run < run_id, recon_break.c.break_id.not_in(decided))
         if only_lots is not None:
             gone = gone.where(among(recon_break.c.lot_id, only_lots))
         if counted := {found.kind for found in breaks if found.unit == FURTHER}:
@@ -242,6 +244,19 @@ async def _store(
         found_again = {"step": "reopen", "text": f"found again by run {run_id}", "at": now, "by": by}
         await connection.execute(insert(break_step), [{"break_id": number, **found_again} for number in reopened])
     return reopened
+
+
+async def newest_step(connection: AsyncConnection) -> int:
+    """Return the number of the newest step in the work on breaks, 0 before there is one."""
+    return int(await connection.scalar(select(func.coalesce(func.max(break_step.c.step_no), 0))) or 0)
+
+
+async def decided_since(connection: AsyncConnection, last_step: int | None) -> set[int]:
+    """Return the breaks that were explained, resolved or written off after a step; with None, none."""
+    if last_step is None:
+        return set()
+    steps = break_step.c.step_no > last_step, break_step.c.step.in_(("explain", "resolve", "write_off"))
+    return set(await connection.scalars(select(break_step.c.break_id).where(*steps)))
 
 
 def _numbered(breaks: Sequence[Break]) -> Iterator[Break]:

@@ -59,13 +59,20 @@ async def open_breaks(
     return opened
 
 
-async def end_corrected(connection: AsyncConnection, by: str, run_id: int, found: Sequence[Break]) -> None:
-    """End the breaks that were resolved by a correction, and of which a run of the books has found no difference."""
+async def end_corrected(
+    connection: AsyncConnection, by: str, run_id: int, found: Sequence[Break], last_step: int
+) -> None:
+    """End the breaks that were resolved by a correction, and of which a run of the books has found no difference.
+
+    ``last_step`` is as in ``breaks.record_run``: one that was resolved after the books were read waits for another run.
+    """
     columns = recon_break.c
     query = select(columns.break_id, columns.account, columns.asset)
     query = query.where(columns.scope == DAY_END_SCOPE, columns.status == _RESOLVED)
     differ = {(one.account, one.asset) for one in found if one.kind == "HOLDING"}
-    resolved = await connection.execute(query)
+    resolved = (await connection.execute(query)).all()
+    early = await breaks.decided_since(connection, last_step)
+    resolved = [row for row in resolved if row.break_id not in early]
     ended = [row.break_id for row in resolved if (row.account, row.asset) not in differ]
     if ended:
         values = {"status": CORRECTED, "closed_at": now_ms()}

@@ -35,7 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from goldx.protocol.units import CASH
 from settlement.assays.certificates import recompute
-from settlement.base.database import among
+from settlement.base.database import among, one_at_a_time
 from settlement.base.paging import LARGEST_NUMBER
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES
 from settlement.documents.charges import FEE_BILL
@@ -58,7 +58,7 @@ from settlement.reconciliation import (
 )
 from settlement.reconciliation import trades as trades_of_ledger
 from settlement.reconciliation.break_areas import BOOKS
-from settlement.reconciliation.breaks import Break, record_run, venue_account
+from settlement.reconciliation.breaks import Break, newest_step, record_run, venue_account
 from settlement.reconciliation.comparison import Comparison
 from settlement.reconciliation.since import RecordEnds, Since, marks
 from settlement.tables.assays import certificate
@@ -78,6 +78,9 @@ from settlement.tables.ledger import (
 )
 from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
 from settlement.tables.reconciliation import recon_run
+
+_RUN_LOCK: Final = 0x5EC0
+"""Advisory lock: one run of the books at a time."""
 
 
 class RunReport(NamedTuple):
@@ -112,19 +115,22 @@ async def run(
     """Compare everything, or what was written since a proof, and store the run and its breaks.
 
     ``find_proof`` returns, in the run's snapshot, what was written since, or None. If not everything is compared, the
-    breaks that are known stay. ``report_done`` gets how many of how many comparisons are done.
+    breaks that are known stay. ``report_done`` gets how many of how many comparisons are done. A run waits for those
+    that are under way, so that none is judged by what was read before another had been stored.
     """
-    async with engine.connect() as connection:
+    async with one_at_a_time(engine, _RUN_LOCK) as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
-        known = await connection.scalar(select(func.coalesce(func.max(recon_run.c.run_id), 0)))
-        since = None if find_proof is None else await find_proof(connection)
-        found = await compare(connection, since, report_done)
-        at = await marks(connection)
-    proved = None if since is None else since.sequence
-    counted = (found.checked, found.breaks, found.sequence)
-    async with engine.begin() as connection:
-        run_id = await record_run(connection, by, BOOKS, *counted, proved=proved, known=known)
-        await day_end.end_corrected(connection, by, run_id, found.breaks)
+        async with connection.begin():
+            last_step = await newest_step(connection)
+            since = None if find_proof is None else await find_proof(connection)
+            found = await compare(connection, since, report_done)
+            at = await marks(connection)
+        proved = None if since is None else since.sequence
+        counted = (found.checked, found.breaks, found.sequence)
+        await connection.execution_options(isolation_level="READ COMMITTED")
+        async with connection.begin():
+            run_id = await record_run(connection, by, BOOKS, *counted, proved=proved, last_step=last_step)
+            await day_end.end_corrected(connection, by, run_id, found.breaks, last_step)
     return Run(RunReport(run_id, found.sequence, found.checked, tuple(found.breaks)), since, at)
 
 

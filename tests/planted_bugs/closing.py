@@ -87,6 +87,24 @@ BUGS = (
         "        if True:\n",
     ),
     Bug("any difference is covered by one that was seen", BOOKS, "if each not in seen]", "if not seen]"),
+    Bug(
+        "any amount corrects a difference at a day's end",
+        "reconciliation/resolutions.py",
+        "    if moved != difference:\n",
+        "    if moved == 0:\n",
+    ),
+    Bug(
+        "what takes back gold without a document corrects a difference at a day's end",
+        "reconciliation/resolutions.py",
+        "    if None in (entry.from_account, entry.to_account) or",
+        "    if",
+    ),
+    Bug(
+        "a run ends a break of a day's end that was resolved after it had read",
+        "reconciliation/day_end.py",
+        "if row.break_id not in early]",
+        "if row.break_id not in {}]",
+    ),
     Bug("a difference is taken over that nobody has seen", TAKING_OVER, "if each not in there:", "if not there:"),
     Bug(
         "a proposed taking over counts",

@@ -112,8 +112,8 @@ BUGS = (
     Bug(
         "a run corrects the breaks that it found",
         BREAKS,
-        "recon_break.c.last_run <= gone_until)",
-        "recon_break.c.last_run <= run_id)",
+        "recon_break.c.last_run < run_id,",
+        "recon_break.c.last_run <= run_id,",
     ),
     Bug(
         "a break that is found again keeps its last run",
@@ -288,8 +288,8 @@ BUGS = (
     Bug(
         "one person's statement ends breaks",
         BREAKS,
-        "if corrects and proved is None else None",
-        "if proved is None else None",
+        "ends = corrects and proved is None",
+        "ends = proved is None",
     ),
     Bug("a signed statement ends no breaks", STATEMENT, "self.second or self.signed_by is not None", "self.second"),
     Bug("any key signs any warehouse's statement", KEYS, "if row.warehouse != place:", "if False:"),

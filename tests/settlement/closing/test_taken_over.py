@@ -13,7 +13,7 @@ from settlement.closing import bulletin, left_open, opening, records, statement_
 from settlement.closing import day as days
 from settlement.closing.obstacles import Blocked
 from settlement.ledger import corrections
-from settlement.reconciliation import break_listing, breaks, resolutions
+from settlement.reconciliation import break_listing, breaks, resolutions, three_way
 from settlement.reconciliation.break_listing import ListedBreak
 from settlement.reconciliation.holdings import HoldingDifference
 from settlement.service import movements, waiting
@@ -168,7 +168,13 @@ async def test_no_day_opens_until_the_break_is_corrected(three_days_over: SmallE
     correction = await do(exchange, corrections.propose_metal, ONE, "AU", "A.H", "B.H", 1, "what was lost", "letter 4")
     await exchange.approve(correction)
     await exchange.round_trip()
-    await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
+
+    async def resolve(done: int, _: int) -> None:
+        if done == 1:
+            await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
+
+    await three_way.run(exchange.engine, ONE, report_done=resolve)
+    assert (await break_of(exchange)).row.status == "RESOLVED", "that run had read before the break was resolved"
     assert (await break_of(exchange)).past_limit, "a run has to show that the difference is gone"
     await rewrite(exchange, "UPDATE engine_holding SET total = total + 7 WHERE account = 'B.H' AND asset = 'AU'")
     await find_breaks(exchange)

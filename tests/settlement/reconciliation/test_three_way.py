@@ -1,5 +1,7 @@
 """Reconciliation finds nothing where nothing differs, and every kind of difference that is planted."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -215,27 +217,54 @@ async def test_a_break_keeps_its_number_and_age_until_it_is_gone(traded_exchange
         assert await breaks.open_breaks(connection) == []
 
 
-async def test_of_two_runs_at_a_time_the_one_that_read_earlier_corrects_nothing_of_the_other(
-    traded_exchange: SmallExchange,
-) -> None:
+CASH_OF = "UPDATE engine_holding SET total = total + {} WHERE account = '{}' AND asset = 'CNY'"
+
+
+async def test_a_run_waits_for_the_one_that_is_under_way(traded_exchange: SmallExchange) -> None:
     engine = traded_exchange.engine
-    change = "UPDATE engine_holding SET total = total + {} WHERE account = '{}' AND asset = 'CNY'"
-    await plant(engine, change.format(1, "A.H"))
-    await three_way.reconcile(engine, ONE)
-    await plant(engine, change.format(-1, "A.H"))
-    others: list[three_way.RunReport] = []
+    later: list[asyncio.Task[three_way.RunReport]] = []
 
     async def meanwhile(done: int, _: int) -> None:
         if done == 1:
-            await plant(engine, change.format(1, "B.H"))
-            others.append(await three_way.reconcile(engine, OTHER))
+            await plant(engine, CASH_OF.format(1, "B.H"))
+            later.append(asyncio.create_task(three_way.reconcile(engine, OTHER)))
+            waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            async with engine.connect() as connection:
+                while not await connection.scalar(waiting):
+                    await asyncio.sleep(0.01)
 
     earlier = (await three_way.run(engine, ONE, report_done=meanwhile)).report
-    assert (len(earlier.breaks), len(others[0].breaks)) == (0, 1)
+    found = await later[0]
+    assert (len(earlier.breaks), len(found.breaks)) == (0, 1)
     async with engine.connect() as connection:
         (left,) = await breaks.open_breaks(connection)
-    assert (left.subject, left.last_run) == ("B.H", others[0].run_id)
-    await plant(engine, change.format(-1, "B.H"))
+    assert (left.subject, left.first_run) == ("B.H", found.run_id)
+    assert found.run_id > earlier.run_id
+
+
+async def test_a_run_leaves_what_was_decided_about_a_break_after_it_had_read(traded_exchange: SmallExchange) -> None:
+    engine = traded_exchange.engine
+
+    async def explain(done: int, _: int) -> None:
+        if done == 1:
+            async with engine.begin() as connection:
+                (row,) = await breaks.open_breaks(connection)
+                await break_work.explain(connection, ONE, row.break_id, OTHER, "seen by a clerk")
+
+    async def status() -> list[str]:
+        async with engine.connect() as connection:
+            return [row.status for row in await breaks.open_breaks(connection)]
+
+    await plant(engine, CASH_OF.format(1, "A.H"))
     await three_way.reconcile(engine, ONE)
-    async with engine.connect() as connection:
-        assert await breaks.open_breaks(connection) == []
+    await plant(engine, CASH_OF.format(1, "A.H"))
+    await three_way.run(engine, ONE, report_done=explain)
+    assert await status() == ["EXPLAINED"]
+    await plant(engine, CASH_OF.format(1, "A.H"))
+    await three_way.reconcile(engine, ONE)
+    assert await status() == ["OPEN"]
+    await plant(engine, CASH_OF.format(-3, "A.H"))
+    await three_way.run(engine, ONE, report_done=explain)
+    assert await status() == ["EXPLAINED"]
+    await three_way.reconcile(engine, ONE)
+    assert await status() == []
