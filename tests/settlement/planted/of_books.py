@@ -139,26 +139,6 @@ async def an_annulment_lost(connection: AsyncConnection, evening: Evening, dice:
     evening.expect(FEE, "FEES", "fee_income")
 
 
-async def a_movement_without_a_document(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
-    """From one member to another, in the engine and in the ledger."""
-    one, other = dice.sample(("A.H", "B.H", "C.H"), 2)
-    sequence = 1 + int(await connection.scalar(text("SELECT max(sequence) FROM ledger_entry")) or 0)
-    evening.sql.append(
-        f"INSERT INTO ledger_entry (sequence, kind, at, reference) VALUES ({sequence}, 'unidentified', 1, 'x')"
-    )
-    accounts = "FROM ledger_account WHERE kind = 'member' AND asset = 'CNY' AND name"
-    evening.sql.append(
-        "INSERT INTO posting (sequence, line, account_id, amount) "
-        f"SELECT {sequence}, row_number() OVER (ORDER BY name), account_id, "
-        f"CASE name WHEN '{one}' THEN -700 ELSE 700 END {accounts} IN ('{one}', '{other}')"
-    )
-    for account, by in ((one, -700), (other, 700)):
-        evening.sql.append(
-            f"UPDATE engine_holding SET total = total + {by} WHERE account = '{account}' AND asset = 'CNY'"
-        )
-    evening.expect(LEDGER, "UNIDENTIFIED", f"entry:{sequence}")
-
-
 async def a_receipt_lost(connection: AsyncConnection, evening: Evening, dice: Random) -> None:
     lot = await one_of(connection, dice, LIVE)
     evening.sql.append(f"UPDATE receipt SET status = 'VOID' WHERE receipt_no = {lot.receipt_no}")
@@ -359,7 +339,6 @@ DAMAGES: Final = named(
     a_trade_of_another_buyer,
     a_price_changed,
     an_annulment_lost,
-    a_movement_without_a_document,
     a_receipt_lost,
     a_receipt_of_another_owner,
     a_unit_of_the_scale_in_the_register,

@@ -11,13 +11,13 @@ from goldx.hosting.embedded import temporary_servers
 from goldx.streams import redis_client
 from settlement.base import database
 from tests.settlement.engine_runner import EngineRunner
-from tests.settlement.planted import decoys, of_bank, of_books, of_metal, of_titles
+from tests.settlement.planted import decoys, of_bank, of_books, of_metal, of_movements, of_titles
 from tests.settlement.planted.damage import Damage
 from tests.settlement.planted.day import correct_day
 from tests.settlement.planted.evening import Evening, Finding, findings
 from tests.settlement.small_exchange import SmallExchange
 
-DAMAGES: Final = (*of_bank.DAMAGES, *of_metal.DAMAGES, *of_books.DAMAGES, *of_titles.DAMAGES)
+DAMAGES: Final = (*of_bank.DAMAGES, *of_metal.DAMAGES, *of_books.DAMAGES, *of_movements.DAMAGES, *of_titles.DAMAGES)
 DECOYS: Final = decoys.DECOYS
 
 

@@ -231,6 +231,7 @@ async def test_a_run_waits_for_the_one_that_is_under_way(traded_exchange: SmallE
             waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
             async with engine.connect() as connection:
                 while not await connection.scalar(waiting):
+                    assert not later[0].done(), "it has not waited"
                     await asyncio.sleep(0.01)
 
     earlier = (await three_way.run(engine, ONE, report_done=meanwhile)).report
