@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import NamedTuple
 
+from tests.planted_bugs import first_failure
 from tests.planted_bugs.areas import AREAS
 from tests.planted_bugs.bug import Area, Bug
 
@@ -99,6 +100,7 @@ def run_tests(area: Area, copy: Path, files: Sequence[str]) -> tuple[int | None,
     """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", str(TEST_LIMIT_S)]
     command += ["--hypothesis-seed", str(GENERATOR_SEED)]
+    command += ["-p", first_failure.__name__, "--hypothesis-profile", first_failure.PROFILE]
     command += ["-m", "not slow and not faults", *area.options, *files]
     environment = {**os.environ, "GOLDX_CORE": "interpreted"}
     environment["PYTHONPATH"] = str(copy)  # what the tests start as processes is the copy, too

@@ -3,12 +3,13 @@
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.planted_bugs.areas import AREAS
 from tests.planted_bugs.bug import Area
-from tests.planted_bugs.run import LIMIT_S, ROOT, TEST_LIMIT_S, Verdict, chosen, files_of, judge, with_bug
+from tests.planted_bugs.run import LIMIT_S, ROOT, TEST_LIMIT_S, Verdict, chosen, files_of, judge, run_tests, with_bug
 
 CASES = chosen([], [], None, 0)
 
@@ -132,3 +133,26 @@ def test_a_missing_pytest_is_an_error() -> None:
     assert without.returncode == 1
     with pytest.raises(RuntimeError, match="No module named pytest"):
         judge("bug", without.returncode, without.stdout + without.stderr)
+
+
+GENERATED = """
+from pathlib import Path
+from hypothesis import given, strategies
+
+@given(strategies.integers(0, 10**9))
+def test_of_numbers(number):
+    with Path("tried").open("a") as file:
+        print(number, file=file)
+    assert number < 1_000
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--noconftest",)], ids=["conftest", "no conftest"])
+def test_the_first_example_that_fails_is_enough(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Hypothesis runs it once more to report it, and looks for no smaller one."""
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    (tmp_path / "test_generated.py").write_text(GENERATED)
+    code, printed = run_tests(Area("generated", "", (), options, ()), tmp_path, ["test_generated.py"])
+    assert code == 1, printed
+    failed = [number for number in map(int, (tmp_path / "tried").read_text().split()) if number >= 1_000]
+    assert (len(set(failed)), len(failed) <= 3) == (1, True), failed
