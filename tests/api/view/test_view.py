@@ -95,6 +95,19 @@ def test_a_resumed_subscription_misses_no_message(seed: int) -> None:
             assert_checksums(name, reader.messages, always)
 
 
+def test_a_channel_without_snapshots_says_how_many_messages_it_no_longer_keeps() -> None:
+    channel = Channel("trades.X", lambda number: Content(number, {"number": number}))
+    channel.begin_epoch("1-0", 1)
+    for number in range(1, KEPT + 6):
+        channel.publish(number)
+    reader = Reader()
+    channel.subscribe(reader, 2)
+    gap, *kept = reader.messages
+    assert (gap["type"], gap["previous"], gap["sequence"], gap["data"]) == ("gap", 2, 5, {"missed": 3})
+    assert [message["data"]["number"] for message in kept] == list(range(6, KEPT + 6))
+    assert kept[0]["previous"] == gap["sequence"]
+
+
 def check(original: Channel, channel: Channel, reader: Reader, start: int | None) -> None:
     """Check the messages that a subscriber gets at once: those that it missed, or a snapshot."""
     assert channel.sequence == original.sequence
