@@ -30,6 +30,21 @@ def place(engine: Engine, name: str, side: int, price: int, lots: int, **more: A
     return apply(engine, 2, commands.OrderPlace(account, name, "X", side, terms.LIMIT, lots * LOT, price, **more))
 
 
+def test_a_kill_cancels_the_orders_of_every_account_of_the_member() -> None:
+    engine = market()
+    apply(engine, 1, commands.AccountOpen("B2", "mB", terms.CLIENT, "client"))
+    apply(engine, 1, commands.HoldingAdjust("B2", "CNY", 10**6, "B2-c"))
+    for name in ("B-one", "B2-two", "C-three"):
+        place(engine, name, terms.BUY, 100, 1)
+    found = apply(engine, 3, commands.MemberKill("mB"))
+    assert [(e.account, e.reason) for e in found if isinstance(e, events.OrderCancelled)] == [
+        ("B", "KILL"),
+        ("B2", "KILL"),
+    ]
+    assert [order.account.name for order in engine.state.orders.values()] == ["C"]
+    validate(engine)
+
+
 def test_a_decrement_in_an_uncross_leaves_an_iceberg_a_slice() -> None:
     """The taker of an uncross rests too, and only its slice meets the maker; the slice once went below zero."""
     engine = market()
