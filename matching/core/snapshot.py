@@ -76,6 +76,13 @@ def read(data: bytes) -> State:
         raise ValueError(f"not a snapshot: {error}") from error
     if version != VERSION:
         raise ValueError(f"snapshot of version {version!r}, this core reads {VERSION!r}")
+    try:
+        return _read_state(parts)
+    except TypeError as error:
+        raise ValueError(f"not a snapshot: {error}") from error
+
+
+def _read_state(parts: list[Any]) -> State:
     state = State()
     (
         state.now,

@@ -4,10 +4,11 @@ Migrations only go forward: postings and histories are never taken back, and an 
 go back, restore a backup.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import ARRAY, Column, ColumnElement, any_, literal, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -17,6 +18,7 @@ from settlement import migrations
 from settlement.base.refusal import Refused
 
 T = TypeVar("T")
+_LOOK_AGAIN_SECONDS: Final = 0.2
 
 
 def connect(url: str, *, pool_size: int = 5) -> AsyncEngine:
@@ -46,19 +48,24 @@ async def trial(connection: AsyncConnection) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def one_at_a_time(engine: AsyncEngine, number: int) -> AsyncIterator[AsyncConnection]:
-    """Wait until nobody else is inside with this number (an advisory lock), in this process or another one.
+async def one_at_a_time(engine: AsyncEngine, lock: int, busy: Refused, wait_seconds: float = 0) -> AsyncIterator[None]:
+    """Hold an advisory lock of the database, so that only one process at a time does what is inside.
 
-    The connection given, outside a transaction, is the one that has the lock: work on it fails once that is lost.
+    Raises ``busy`` if another one still holds the lock after ``wait_seconds``. The lock is that of a connection of its
+    own, and so ends with the process.
     """
     async with engine.connect() as connection:
-        await connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
-        await connection.commit()
+        # Without a transaction, which would keep the database from cleaning up as long as it is open.
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        until = time.monotonic() + wait_seconds
+        while not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}):
+            if time.monotonic() >= until:
+                raise busy
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         try:
-            yield connection
+            yield
         finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": number})
-            await connection.commit()
+            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
 
 
 def now_ms() -> int:

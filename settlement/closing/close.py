@@ -4,17 +4,16 @@ A close can be killed at any moment and started again: steps that are done stay,
 and the result is the same. Only one close runs at a time.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, null, select, text, update
+from sqlalchemy import Row, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from settlement.base import audit
-from settlement.base.database import now_ms
+from settlement.base.database import now_ms, one_at_a_time
 from settlement.base.refusal import Refused
 from settlement.closing.as_of import without_position
 from settlement.closing.canonical import canonical, digest
@@ -29,7 +28,7 @@ from settlement.tables.closing import business_day, close_step
 
 _WHO_LOOKS: Final = "settlement finds the cause (`goldx clerk reconcile`, `goldx audit verify`); then `goldx day close`"
 _CLOSE_LOCK: Final = 0xC705E
-"""Advisory lock of the connection of the close that runs."""
+"""Advisory lock of the close that runs."""
 
 
 async def close(engine: AsyncEngine, by: str, report: Report, until: date | None = None) -> list[date]:
@@ -39,24 +38,12 @@ async def close(engine: AsyncEngine, by: str, report: Report, until: date | None
     runs.
     """
     closed: list[date] = []
-    async with _alone(engine):
+    busy = Refused("CLOSE_RUNNING", "another close is running: `goldx day status` shows how far it is")
+    async with one_at_a_time(engine, _CLOSE_LOCK, busy):
         while (day := await _next(engine)) is not None and (until is None or day.day <= until):
             await _close_one(engine, by, day, report)
             closed.append(day.day)
     return closed
-
-
-@asynccontextmanager
-async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
-    """Hold the lock of the close on a connection of its own, which ends with the process."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _CLOSE_LOCK}):
-            raise Refused("CLOSE_RUNNING", "another close is running: `goldx day status` shows how far it is")
-        try:
-            yield
-        finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _CLOSE_LOCK})
 
 
 async def unclosed(connection: AsyncConnection) -> list[Day]:

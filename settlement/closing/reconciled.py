@@ -27,11 +27,16 @@ from settlement.reconciliation import break_states, breaks, past_limits, three_w
 from settlement.reconciliation.break_areas import ENGINE
 
 NAME: Final = "reconciliation"
+WAIT_SECONDS: Final = 600
+"""A close waits so long for a reconciliation that somebody has started."""
 
 
 async def prepare(engine: AsyncEngine, by: str, day: Day, report_done: ReportDone = silent) -> None:
-    """Compare the books and the bank now, so that the breaks are those of this moment; keep the proof of the day."""
-    run = await three_way.run(engine, by, proofs.find, report_done)
+    """Compare the books and the bank now, so that the breaks are those of this moment; keep the proof of the day.
+
+    Raises Refused (RECONCILIATION_RUNNING) if another reconciliation does not end.
+    """
+    run = await three_way.run(engine, by, proofs.find, report_done, WAIT_SECONDS)
     async with engine.begin() as connection:
         await proofs.keep(connection, by, day, run)
         if await bank_reconciliation.is_stated(connection):

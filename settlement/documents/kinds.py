@@ -147,11 +147,11 @@ MOVEMENTS: Final[Mapping[str, Movement]] = {name: kind.movement for name, kind i
 """The kinds that go to the engine; each name is also the first half of an outbox item's reference."""
 _OF_GOLD: Final = {name: moved for name, moved in MOVEMENTS.items() if moved.gold is not Net.NOTHING}
 LOAD_INS: Final = frozenset(name for name, moved in _OF_GOLD.items() if moved.is_deposit)
-"""The kinds whose gold is new in a warehouse."""
+"""The kinds of proposal that bring new gold into a warehouse."""
 LOAD_OUTS: Final = frozenset(
     name for name, moved in _OF_GOLD.items() if moved.gold_against == "vault" and not moved.is_deposit
 )
-"""The kinds whose gold leaves a warehouse, or that take such a leaving or a load-in back."""
+"""The kinds of load-outs, of their cancellation, and of the cancellation of receipts."""
 
 TRADE: Final = "trade"
 TRADE_BUST: Final = "trade_bust"

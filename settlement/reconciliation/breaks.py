@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Integer, Row, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Integer, Row, bindparam, func, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldx.protocol.units import BadValue, format_amount, format_weight
@@ -88,7 +88,7 @@ def further(kind: str, what: str, rows: Sequence[Row[Any]]) -> list[Break]:
     Its rows are at most MOST_NAMED, each with their number without that limit as ``differing``. ``what`` names them.
     """
     left_out = rows[0].differing - len(rows) if rows else 0
-    note = f"{left_out} more differ; they are named once the others are put right"
+    note = f"{left_out} more differ and are not named"
     return [Break(kind, f"further {what}", "", 0, left_out, FURTHER, note)] if left_out else []
 
 
@@ -163,7 +163,7 @@ async def record_run(
     other lots and about none do. ``proved``: only what came after this sequence was compared; then all breaks that it
     did not find again stay as they are: they are written off, or were found by another run in the meantime.
     ``last_step``: the newest step in the work on breaks when the books were read, by default the newest one now. A
-    break that was explained, resolved or written off after it keeps its state, as the run may have read too early.
+    break that was resolved after it is not opened again, as the difference may be gone since; the next run looks.
     """
     await audit.lock(connection)
     if sequence is None:
@@ -206,7 +206,7 @@ async def _store(
     now = now_ms()
     here = (recon_break.c.status != CORRECTED) & (recon_break.c.scope == scope)
     rows = await connection.execute(select(recon_break).where(here).order_by(recon_break.c.break_id))
-    decided = await decided_since(connection, last_step)
+    resolved_since = await resolved_after(connection, last_step)
     known: dict[_Identity, Row[Any]] = {(row.kind, row.subject, row.asset, row.lot_id): row for row in rows}
     opened, again, reopened = [], [], []
     for found in _numbered(breaks):
@@ -218,8 +218,13 @@ async def _store(
             new = {"owner": by, "status": _OPEN, "opened_at": now, "first_run": run_id, "scope": scope}
             opened.append({**values, **new})
             continue
-        reopens = row.status in BREAK.before("reopen") and (row.status == _RESOLVED or _is_another(row, found))
-        reopens = reopens and row.break_id not in decided
+        if found.unit == FURTHER and not ends and found.found < row.found:
+            # So many differ among what was compared; among all it is at least the number that is known.
+            continue
+        if row.status == _RESOLVED:
+            reopens = row.break_id not in resolved_since
+        else:
+            reopens = row.status in BREAK.before("reopen") and _is_another(row, found)
         if reopens:
             reopened.append(int(row.break_id))
         newest = {f"new_{name}": values[name] for name in (*_NEWEST, "last_run")}
@@ -233,11 +238,11 @@ async def _store(
     if opened:
         await connection.execute(insert(recon_break), opened)
     if ends:
-        gone = update(recon_break).where(here, recon_break.c.last_run < run_id, recon_break.c.break_id.not_in(decided))
+        gone = update(recon_break).where(here, recon_break.c.last_run < run_id)
         if only_lots is not None:
             gone = gone.where(among(recon_break.c.lot_id, only_lots))
         if counted := {found.kind for found in breaks if found.unit == FURTHER}:
-            gone = gone.where(recon_break.c.kind.not_in(counted))
+            gone = gone.where(or_(recon_break.c.kind.not_in(counted), recon_break.c.unit == FURTHER))
         closed_at = func.coalesce(recon_break.c.closed_at, now)
         await connection.execute(gone.values(status=CORRECTED, closed_at=closed_at))
     if reopened:
@@ -251,11 +256,11 @@ async def newest_step(connection: AsyncConnection) -> int:
     return int(await connection.scalar(select(func.coalesce(func.max(break_step.c.step_no), 0))) or 0)
 
 
-async def decided_since(connection: AsyncConnection, last_step: int | None) -> set[int]:
-    """Return the breaks that were explained, resolved or written off after a step; with None, none."""
+async def resolved_after(connection: AsyncConnection, last_step: int | None) -> set[int]:
+    """Return the breaks that were resolved after a step; with None, none."""
     if last_step is None:
         return set()
-    steps = break_step.c.step_no > last_step, break_step.c.step.in_(("explain", "resolve", "write_off"))
+    steps = break_step.c.step_no > last_step, break_step.c.step == "resolve"
     return set(await connection.scalars(select(break_step.c.break_id).where(*steps)))
 
 

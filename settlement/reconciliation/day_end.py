@@ -71,7 +71,7 @@ async def end_corrected(
     query = query.where(columns.scope == DAY_END_SCOPE, columns.status == _RESOLVED)
     differ = {(one.account, one.asset) for one in found if one.kind == "HOLDING"}
     resolved = (await connection.execute(query)).all()
-    early = await breaks.decided_since(connection, last_step)
+    early = await breaks.resolved_after(connection, last_step)
     resolved = [row for row in resolved if row.break_id not in early]
     ended = [row.break_id for row in resolved if (row.account, row.asset) not in differ]
     if ended:

@@ -37,6 +37,7 @@ from goldx.protocol.units import CASH
 from settlement.assays.certificates import recompute
 from settlement.base.database import among, one_at_a_time
 from settlement.base.paging import LARGEST_NUMBER
+from settlement.base.refusal import Refused
 from settlement.base.sub_accounts import HOLD, PLEDGE, SUFFIXES
 from settlement.documents.charges import FEE_BILL
 from settlement.documents.custody import BOUND, ENCUMBRANCE_OPEN, RECEIPT_LIVE
@@ -80,7 +81,7 @@ from settlement.tables.lots import grade_customs, lot, lot_lock, warehouse
 from settlement.tables.reconciliation import recon_run
 
 _RUN_LOCK: Final = 0x5EC0
-"""Advisory lock: one run of the books at a time."""
+"""Advisory lock of the run of the books that goes on."""
 
 
 class RunReport(NamedTuple):
@@ -105,30 +106,35 @@ FindProof = Callable[[AsyncConnection], Awaitable[Since | None]]
 
 
 async def reconcile(engine: AsyncEngine, by: str) -> RunReport:
-    """Compare everything, store the run and its breaks, and return the report."""
+    """Compare everything, store the run and its breaks, and return the report. Raises Refused as ``run`` does."""
     return (await run(engine, by)).report
 
 
 async def run(
-    engine: AsyncEngine, by: str, find_proof: FindProof | None = None, report_done: ReportDone | None = None
+    engine: AsyncEngine,
+    by: str,
+    find_proof: FindProof | None = None,
+    report_done: ReportDone | None = None,
+    wait_seconds: float = 0,
 ) -> Run:
     """Compare everything, or what was written since a proof, and store the run and its breaks.
 
     ``find_proof`` returns, in the run's snapshot, what was written since, or None. If not everything is compared, the
-    breaks that are known stay. ``report_done`` gets how many of how many comparisons are done. A run waits for those
-    that are under way, so that none is judged by what was read before another had been stored.
+    breaks that are known stay. ``report_done`` gets how many of how many comparisons are done. One run goes on at a
+    time, so that breaks are not judged by what was read before another run was stored: raises Refused
+    (RECONCILIATION_RUNNING) if another one still goes on after ``wait_seconds``.
     """
-    async with one_at_a_time(engine, _RUN_LOCK) as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
+    busy = Refused("RECONCILIATION_RUNNING", "another reconciliation of the books is running; try again later")
+    async with one_at_a_time(engine, _RUN_LOCK, busy, wait_seconds):
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
             last_step = await newest_step(connection)
             since = None if find_proof is None else await find_proof(connection)
             found = await compare(connection, since, report_done)
             at = await marks(connection)
         proved = None if since is None else since.sequence
         counted = (found.checked, found.breaks, found.sequence)
-        await connection.execution_options(isolation_level="READ COMMITTED")
-        async with connection.begin():
+        async with engine.begin() as connection:
             run_id = await record_run(connection, by, BOOKS, *counted, proved=proved, last_step=last_step)
             await day_end.end_corrected(connection, by, run_id, found.breaks, last_step)
     return Run(RunReport(run_id, found.sequence, found.checked, tuple(found.breaks)), since, at)

@@ -112,8 +112,8 @@ BUGS = (
     Bug(
         "a run corrects the breaks that it found",
         BREAKS,
-        "recon_break.c.last_run < run_id,",
-        "recon_break.c.last_run <= run_id,",
+        "recon_break.c.last_run < run_id)",
+        "recon_break.c.last_run <= run_id)",
     ),
     Bug(
         "a break that is found again keeps its last run",
@@ -170,14 +170,14 @@ BUGS = (
     Bug(
         "a resolved break stays resolved",
         BREAKS,
-        "(row.status == _RESOLVED or _is_another(row, found))",
-        "_is_another(row, found)",
+        "reopens = row.break_id not in resolved_since",
+        "reopens = _is_another(row, found)",
     ),
     Bug(
         "a written-off break is open again each time",
         BREAKS,
-        "row.status == _RESOLVED or",
-        "row.status != 'EXPLAINED' or",
+        "if row.status == _RESOLVED:",
+        "if row.status not in (_OPEN, 'EXPLAINED'):",
     ),
     Bug("a break that is open again stays closed", BREAKS, "None if reopens else row.closed_at", "row.closed_at"),
     Bug(

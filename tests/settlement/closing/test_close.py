@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.base import registry
+from settlement.base.database import one_at_a_time
 from settlement.base.refusal import Refused
 from settlement.closing import benchmark_prices, reconciled, records, steps, why
 from settlement.closing import close as closing
@@ -85,7 +86,7 @@ async def test_a_close_that_ends_in_a_step_is_taken_up_there(
 
 
 async def test_two_closes_do_not_run_at_once(three_days_over: SmallExchange) -> None:
-    async with closing._alone(three_days_over.engine):
+    async with one_at_a_time(three_days_over.engine, closing._CLOSE_LOCK, Refused("CLOSE_RUNNING", "before")):
         with pytest.raises(Refused, match="another close is running") as found:
             await close(three_days_over)
     assert found.value.reason == "CLOSE_RUNNING"

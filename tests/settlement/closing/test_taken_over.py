@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -127,6 +128,14 @@ async def test_another_difference_is_not_covered(three_days_over: SmallExchange)
     await refused(exchange, "ILLEGAL_STEP", taking_over.propose, ONE, DAY, [SEEN], ONE, "late")
 
 
+async def corrected(exchange: SmallExchange, *proposed: Any) -> int:
+    """Make a correction, given how it is proposed, and return the number of its proposal."""
+    number: int = await do(exchange, *proposed, "what was lost", "letter 1")
+    await exchange.approve(number)
+    await exchange.round_trip()
+    return number
+
+
 async def test_no_day_opens_until_the_break_is_corrected(three_days_over: SmallExchange) -> None:
     exchange = three_days_over
     await differ(exchange)
@@ -148,26 +157,18 @@ async def test_no_day_opens_until_the_break_is_corrected(three_days_over: SmallE
 
     await find_breaks(exchange)
     assert (await break_of(exchange)).row.status == "OPEN", "no run ends what nobody has corrected"
-    correction = await do(exchange, corrections.propose, ONE, "A.H", "B.H", 1, "half of it", "letter 1")
-    await exchange.approve(correction)
-    await exchange.round_trip()
-    with pytest.raises(Refused, match="corrects CNY"):
-        await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
-    correction = await do(exchange, corrections.propose_metal, ONE, "AU", "A.H", "B.H", 2, "something else", "letter 2")
-    await exchange.approve(correction)
-    await exchange.round_trip()
-    with pytest.raises(Refused, match=rf"corrects 0\.002; break {number} is about 0\.001"):
-        await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
     await exchange.engine_runner.run(HoldingAdjust("B.H", "AU", 1, "typed by hand"))
     await exchange.post()
-    correction = await do(exchange, corrections.propose_metal, ONE, "AU", "B.H", None, 1, "came alone", "letter 3")
-    await exchange.approve(correction)
-    await exchange.round_trip()
-    with pytest.raises(Refused, match="needs a correction between two accounts"):
-        await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
-    correction = await do(exchange, corrections.propose_metal, ONE, "AU", "A.H", "B.H", 1, "what was lost", "letter 4")
-    await exchange.approve(correction)
-    await exchange.round_trip()
+    metal = (corrections.propose_metal, ONE, "AU")
+    for proposed, why_not in (
+        ((corrections.propose, ONE, "A.H", "B.H", 1), "corrects CNY"),
+        ((*metal, "A.H", "B.H", 2), rf"corrects 0\.002; break {number} is about 0\.001"),
+        ((*metal, "B.H", None, 1), "needs a correction between two accounts"),
+    ):
+        correction = await corrected(exchange, *proposed)
+        with pytest.raises(Refused, match=why_not):
+            await do(exchange, resolutions.resolve, ONE, number, "correction", correction, "booked")
+    correction = await corrected(exchange, *metal, "A.H", "B.H", 1)
 
     async def resolve(done: int, _: int) -> None:
         if done == 1:

@@ -12,6 +12,7 @@ from settlement.base import working_days
 from settlement.charges import accruals, bills
 from settlement.reconciliation import breaks, fees, three_way
 from settlement.reconciliation import trades as trades_of_ledger
+from settlement.reconciliation.break_areas import BOOKS
 from tests.settlement.small_exchange import ONE, SmallExchange, do
 
 MAKER, TAKER = 3, 8
@@ -158,6 +159,23 @@ async def test_no_break_ends_because_a_run_has_not_named_it(
     assert await run() == everything[2:]
     await sql(traded_exchange, "UPDATE trade SET buy_fee = buy_fee - 2 WHERE trade_id > 2")
     assert await run() == []
+
+
+async def test_the_number_of_further_breaks_is_that_of_all_and_ends_by_itself(exchange: SmallExchange) -> None:
+    """A run of what came after a proof counts fewer; of two numbers of one kind either may be gone."""
+
+    async def stored(*found: tuple[str, int], proved: int | None = None) -> list[tuple[str, int]]:
+        further = [breaks.Break("TRADES", subject, "", 0, number, breaks.FURTHER) for subject, number in found]
+        async with exchange.engine.begin() as connection:
+            await breaks.record_run(connection, ONE, BOOKS, 9, further, proved=proved)
+            return [(row.subject, row.found) for row in await breaks.open_breaks(connection)]
+
+    trades, entries = "further trades", "further entries"
+    assert await stored((trades, 5), (entries, 3)) == [(trades, 5), (entries, 3)]
+    assert await stored((trades, 2), proved=1) == [(trades, 5), (entries, 3)]
+    assert await stored((trades, 6), proved=1) == [(trades, 6), (entries, 3)]
+    assert await stored((trades, 4)) == [(trades, 4)]
+    assert await stored() == []
 
 
 async def test_differences_of_fees_are_breaks_of_their_area(traded_exchange: SmallExchange) -> None:

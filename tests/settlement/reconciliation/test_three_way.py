@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldx.protocol.commands import HoldingAdjust
+from settlement.base.refusal import Refused
 from settlement.reconciliation import break_work, breaks, three_way
 from tests.settlement.small_exchange import ONE, OTHER, SmallExchange
 
@@ -220,22 +221,21 @@ async def test_a_break_keeps_its_number_and_age_until_it_is_gone(traded_exchange
 CASH_OF = "UPDATE engine_holding SET total = total + {} WHERE account = '{}' AND asset = 'CNY'"
 
 
-async def test_a_run_waits_for_the_one_that_is_under_way(traded_exchange: SmallExchange) -> None:
+async def test_one_run_goes_on_at_a_time(traded_exchange: SmallExchange) -> None:
+    """A close waits for another run, everybody else is refused."""
     engine = traded_exchange.engine
-    later: list[asyncio.Task[three_way.RunReport]] = []
+    later: list[asyncio.Task[three_way.Run]] = []
 
     async def meanwhile(done: int, _: int) -> None:
         if done == 1:
             await plant(engine, CASH_OF.format(1, "B.H"))
-            later.append(asyncio.create_task(three_way.reconcile(engine, OTHER)))
-            waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            async with engine.connect() as connection:
-                while not await connection.scalar(waiting):
-                    assert not later[0].done(), "it has not waited"
-                    await asyncio.sleep(0.01)
+            with pytest.raises(Refused, match="another reconciliation") as busy:
+                await three_way.reconcile(engine, OTHER)
+            assert busy.value.reason == "RECONCILIATION_RUNNING"
+            later.append(asyncio.create_task(three_way.run(engine, OTHER, wait_seconds=30)))
 
     earlier = (await three_way.run(engine, ONE, report_done=meanwhile)).report
-    found = await later[0]
+    found = (await later[0]).report
     assert (len(earlier.breaks), len(found.breaks)) == (0, 1)
     async with engine.connect() as connection:
         (left,) = await breaks.open_breaks(connection)
@@ -243,14 +243,22 @@ async def test_a_run_waits_for_the_one_that_is_under_way(traded_exchange: SmallE
     assert found.run_id > earlier.run_id
 
 
-async def test_a_run_leaves_what_was_decided_about_a_break_after_it_had_read(traded_exchange: SmallExchange) -> None:
+async def test_a_run_opens_again_what_has_grown_and_not_what_was_resolved_after_it_had_read(
+    traded_exchange: SmallExchange,
+) -> None:
+    """A run that has read early still sees growth since the explanation or write-off, which are about known figures."""
     engine = traded_exchange.engine
 
-    async def explain(done: int, _: int) -> None:
-        if done == 1:
-            async with engine.begin() as connection:
-                (row,) = await breaks.open_breaks(connection)
-                await break_work.explain(connection, ONE, row.break_id, OTHER, "seen by a clerk")
+    def during(step: str, **values: str) -> three_way.ReportDone:
+        async def decide(done: int, _: int) -> None:
+            if done == 1:
+                async with engine.begin() as connection:
+                    (row,) = await breaks.open_breaks(connection)
+                    row = await break_work.load(connection, row.break_id)
+                    await break_work.move(connection, row, step, **values)
+                    await break_work.record(connection, ONE, row.break_id, step, "by a clerk", "proposal:1")
+
+        return decide
 
     async def status() -> list[str]:
         async with engine.connect() as connection:
@@ -259,13 +267,17 @@ async def test_a_run_leaves_what_was_decided_about_a_break_after_it_had_read(tra
     await plant(engine, CASH_OF.format(1, "A.H"))
     await three_way.reconcile(engine, ONE)
     await plant(engine, CASH_OF.format(1, "A.H"))
-    await three_way.run(engine, ONE, report_done=explain)
+    for step in ("explain", "write_off"):
+        await three_way.run(engine, ONE, report_done=during(step))
+        assert await status() == ["OPEN"], "it is larger than what was explained or written off"
+        await plant(engine, CASH_OF.format(1, "A.H"))
+    await three_way.reconcile(engine, ONE)
+    await three_way.run(engine, ONE, report_done=during("explain"))
     assert await status() == ["EXPLAINED"]
-    await plant(engine, CASH_OF.format(1, "A.H"))
+    await three_way.run(engine, ONE, report_done=during("resolve"))
+    assert await status() == ["RESOLVED"], "it may be gone since that run has read"
     await three_way.reconcile(engine, ONE)
     assert await status() == ["OPEN"]
-    await plant(engine, CASH_OF.format(-3, "A.H"))
-    await three_way.run(engine, ONE, report_done=explain)
-    assert await status() == ["EXPLAINED"]
+    await plant(engine, CASH_OF.format(-4, "A.H"))
     await three_way.reconcile(engine, ONE)
     assert await status() == []
