@@ -16,6 +16,7 @@ class Proxy:
         self._near = near
         self.far = far
         self._pieces_left: int | None = None
+        self._text: bytes | None = None
         self._action: Callable[[], None] = self.cut
         self._server: asyncio.Server | None = None
         self._ends: set[_End] = set()
@@ -64,6 +65,10 @@ class Proxy:
         self._pieces_left = pieces
         self._action = action
 
+    def hold_before(self, text: bytes) -> None:
+        """Hold once a piece of traffic contains ``text``; that piece is not passed on before ``release``."""
+        self._text = text
+
     @property
     def action_is_due(self) -> bool:
         """Whether the action of ``call_after`` is still to be called."""
@@ -110,8 +115,11 @@ class Proxy:
         """Record that an end is closed."""
         self._ends.discard(end)
 
-    def count_piece(self) -> None:
-        """Count a piece of traffic, and call the action of ``call_after`` when it is due."""
+    def see(self, piece: bytes) -> None:
+        """Look at a piece of traffic before it is passed on: it may be the one at which something is to be done."""
+        if self._text is not None and self._text in piece:
+            self._text = None
+            self.hold()
         if self._pieces_left is not None:
             self._pieces_left -= 1
             if self._pieces_left < 0:
@@ -143,7 +151,7 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._kept.append(data)
-        self._proxy.count_piece()
+        self._proxy.see(data)
         self.pass_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002

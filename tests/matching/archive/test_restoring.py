@@ -1,9 +1,9 @@
 """A server is rebuilt from the archive, and nothing else is changed."""
 
 import asyncio
-import contextlib
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -16,6 +16,7 @@ from matching.archive import export
 from matching.archive.archiver import Archiver, Retention
 from matching.archive.restore import EPOCHS_SKIPPED, NotRestored, restore
 from matching.archive.sources import extent
+from tests.faults.proxy import Proxy
 from tests.matching.archive.archived_shards import EVERYTHING, advance, archived_shard, whole
 from tests.matching.shards import fill, lead_once, published
 
@@ -128,18 +129,28 @@ async def test_a_server_with_something_else_is_not_restored(
     assert await other.dbsize() == 0
 
 
+@pytest.mark.parametrize("command", ["XADD", "XSETID", "EVALSHA"])
 async def test_a_restore_that_was_killed_has_changed_nothing_and_is_repeated(
-    valkey_url: str, redis: Redis, other: Redis, keys: Keys, shard: str, archive: Archive
+    command: str, valkey_url: str, redis: Redis, other: Redis, keys: Keys, shard: str, archive: Archive, folder: Path
 ) -> None:
+    """At its first entry, at the end of its first stream, and before the step that puts everything in place."""
     await archived_shard(redis, keys, archive, passes=3)
-    settings = {"GOLDX_REDIS_URL": f"{valkey_url}?db=1", "GOLDX_SHARD": shard}
-    command = (sys.executable, "-m", "goldx.cli", "journal", "restore", "--archive", str(archive.folder))
-    restoring = await asyncio.create_subprocess_exec(*command, env=os.environ | settings, stdout=-1, stderr=-1)
-    while not await other.exists(f"{keys.journal}:restoring"):
-        assert restoring.returncode is None
+    proxy = Proxy("restore>valkey", folder / "proxy.sock", Path(valkey_url.removeprefix("unix://")))
+    await proxy.open()
+    proxy.hold_before(command.encode())
+    settings = {"GOLDX_REDIS_URL": f"unix://{folder / 'proxy.sock'}?db=1", "GOLDX_SHARD": shard}
+    arguments = ("journal", "restore", "--archive", str(archive.folder))
+    restoring = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "goldx.cli", *arguments, env=os.environ | settings, stdout=-1, stderr=-1
+    )
+    while proxy.passing:
+        assert restoring.returncode is None, await restoring.communicate()
+        await asyncio.sleep(0.01)
     restoring.kill()
-    await restoring.wait()
-    assert await whole(other, keys, None) in (([], []), await whole(redis, keys, archive))
-    with contextlib.suppress(NotRestored):
-        await restore(other, keys, archive)
+    await restoring.communicate()
+    await proxy.close()
+    assert await other.exists(f"{keys.journal}:restoring") == (command != "XADD")
+    assert await whole(other, keys, None) == ([], [])
+    await restore(other, keys, archive)
     assert await whole(other, keys, None) == await whole(redis, keys, archive)
+    assert not [key async for key in other.scan_iter("*restoring*")]
